@@ -8,9 +8,9 @@ import matplotlib as mpl
 
 mpl.use("agg")
 
-from matplotlib.figure import Figure  # noqa: E402  (the backend must be chosen first)
+from matplotlib.figure import Figure
 
-from clapline.storage import atomic_path  # noqa: E402
+from clapline.storage import atomic_path
 
 PALETTE = ("#2b6cb0", "#dd6b20", "#2f855a", "#805ad5", "#b7791f", "#c53030", "#2c7a7b", "#718096")
 

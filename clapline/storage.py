@@ -50,7 +50,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -65,7 +65,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         yield temporary
         if path.exists():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

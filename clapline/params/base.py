@@ -53,7 +53,7 @@ def read_seed(path: Path | str = PARAMS_FILE) -> int:
 
 
 def validated(section: type[AnySection], values: Any, where: str) -> AnySection:
-    """Return `values` as `section`, or raise a UserError that names the first bad key, its value and what is allowed."""
+    """Return `values` as `section`; a UserError names the first bad key, its value and what is allowed."""
     try:
         return section.model_validate(values)
     except ValidationError as error:

@@ -14,15 +14,15 @@ class Machine(Section):
     """Workers, device, rate limits, progress, and where a language model is served."""
 
     workers: int = Field(0, ge=0, le=1024, description="processes for decoding and synthesis; 0: one per core")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="where models run")
+    device: Literal["auto", "cpu"] = Field(
+        "auto", description="auto: a GPU where there is one (CUDA_VISIBLE_DEVICES chooses which)"
+    )
     progress: bool = Field(True, description="progress bars on a terminal")
-    encode_batch_size: int = Field(128, ge=1, le=65536, description="clips or captions encoded at a time")
     concurrency: int = Field(8, ge=1, le=1024, description="requests to the language model under way at once")
     requests_per_minute: int | None = Field(None, ge=1, description="bound on requests; null: none")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="bound on one request")
     base_url: str | None = Field(None, description="OpenAI-compatible server; null: the SDK's default")
     api_key_variable: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z_][A-Z0-9_]*$", description="variable with the key")
-    dataloader: Literal["memory", "disk"] = Field("memory", description="where cached features live while training")
 
     def worker_count(self) -> int:
         """Return the number of processes to use."""

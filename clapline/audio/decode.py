@@ -1,0 +1,103 @@
+"""From a recording to mono samples at one rate, and from samples to FLAC bytes."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+# Read beyond the cut, so that the resampler's filter sees real samples there.
+_MARGIN_S = 0.1
+# Sound Vorbis and MP3 files often end some frames before the length that they name.
+_LOSSY_TOLERANCE_S = 0.1
+# libsndfile takes what a shortened WAV, AIFF or AU still holds and only notes the size that its header names,
+_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+# and that the end of an Ogg stream is not there.
+_ENDLESS = re.compile(r"^Ogg ?: (?:File ended unexpectedly|Last page lacks|Junk after the last page)", re.MULTILINE)
+# Programs that write WAV into a pipe cannot know the size and leave one of these.
+_UNKNOWN_SIZE = 0x7FFF0000
+
+
+class Unusable(Exception):
+    """A recording that cannot become a clip; the message is the reason."""
+
+
+def read_mono(path: Path, maximum_duration_s: float) -> tuple[np.ndarray, int]:
+    """Return samples `(samples,)` float32, the mean over the channels, and their rate in Hz.
+
+    At most `maximum_duration_s` (and a small margin) is read, so memory does not grow with the recording.
+    Raises Unusable when the file is missing, empty, unreadable, shorter than its header says, or not finite.
+    """
+    try:
+        nbytes = path.stat().st_size
+    except FileNotFoundError:
+        raise Unusable("missing file") from None
+    if nbytes == 0:
+        raise Unusable("empty file (0 bytes)")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            shortened = _SHORTENED.search(file.extra_info)
+            if shortened and int(shortened[2]) < int(shortened[1]) < _UNKNOWN_SIZE:
+                raise Unusable(f"truncated: {shortened[2]} of {shortened[1]} bytes of samples")
+            if _ENDLESS.search(file.extra_info):
+                raise Unusable("truncated: the stream has no end")
+            wanted = min(file.frames, math.ceil((maximum_duration_s + _MARGIN_S) * rate))
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+            tolerance = _LOSSY_TOLERANCE_S * rate if file.format in {"MP3", "OGG"} else 0
+            if len(samples) < wanted - tolerance:
+                raise Unusable(f"truncated: {len(samples) / rate:.2f} of {file.frames / rate:.2f} s")
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise Unusable(f"unreadable or truncated: {_reason(error, path)}") from None
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise Unusable("samples that are not finite (NaN or infinite)")
+    return mono, rate
+
+
+def resample(samples: np.ndarray, rate_hz: int, target_rate_hz: int) -> np.ndarray:
+    """Return float32 samples at the target rate (soxr, high quality); the length scales with the rates."""
+    if rate_hz == target_rate_hz or not len(samples):
+        return samples.astype(np.float32, copy=False)
+    return soxr.resample(samples, rate_hz, target_rate_hz).astype(np.float32, copy=False)
+
+
+def peak_dbfs(samples: np.ndarray) -> float:
+    """Return the largest magnitude in dB below full scale; minus infinity for digital silence or no samples."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    return 20 * math.log10(peak) if peak else -math.inf
+
+
+def trim_silence(samples: np.ndarray, below_peak_db: float) -> np.ndarray:
+    """Return the samples from the first to the last that is less than `below_peak_db` below the peak."""
+    magnitude = np.abs(samples)
+    loud = np.flatnonzero(magnitude > magnitude.max(initial=0.0) * 10 ** (-below_peak_db / 20))
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
+
+
+def requantise(samples: np.ndarray, bits: int, noise: np.random.Generator) -> np.ndarray:
+    """Round to `bits` bits and add uniform noise of plus or minus half a step: every clip has the same noise floor."""
+    step = 2.0 ** (1 - bits)
+    rounded = np.round(samples / step) * step
+    return (rounded + noise.uniform(-step / 2, step / 2, len(samples))).astype(np.float32)
+
+
+def flac_bytes(samples: np.ndarray, sample_rate_hz: int) -> bytes:
+    """Return mono FLAC of 16 bits. Samples beyond full scale bring the whole clip down to it: nothing is clipped."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    scaled = samples * (32768.0 / max(peak, 1.0))
+    whole = np.clip(np.round(scaled), -32768, 32767).astype(np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, whole, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Return libsndfile's reason without the file's path, which differs between machines."""
+    text = getattr(error, "error_string", None) or str(error)
+    return " ".join(text.replace(str(path), path.name).split()).rstrip(".")

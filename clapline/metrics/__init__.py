@@ -1,0 +1,1 @@
+"""Measures of retrieval, classification and traversal, and how sure one can be of them; pure functions over arrays."""

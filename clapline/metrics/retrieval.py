@@ -1,0 +1,112 @@
+"""Retrieval from a relevance table: any number of relevant items per query, ties counted pessimistically.
+
+The ranks of the relevant items are found once, in blocks of queries; every measure is then a sum over ranks.
+Cost: queries · gallery · dim multiplications in float64, and one comparison per gallery item and relevant item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clapline.errors import UserError
+
+_PRODUCTS_AT_ONCE = 8_000_000
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Which gallery items answer which query: query q has the items `items[starts[q]:starts[q + 1]]`."""
+
+    starts: np.ndarray  # (queries + 1,) int64
+    items: np.ndarray  # (pairs,) int64, ascending within a query
+    gallery_size: int
+
+    @classmethod
+    def from_pairs(cls, queries: np.ndarray, items: np.ndarray, query_count: int, gallery_size: int) -> Relevance:
+        """Build the table from (query, item) pairs in any order; a pair said twice counts once.
+
+        Raises UserError when a query has no relevant item (a mean over queries would be undefined) or an id is out of
+        range.
+        """
+        pairs = np.unique(np.stack([np.asarray(queries), np.asarray(items)], axis=1).astype(np.int64), axis=0)
+        if len(pairs) and (pairs.min() < 0 or pairs[:, 0].max() >= query_count or pairs[:, 1].max() >= gallery_size):
+            raise UserError("relevance table names a query or an item that does not exist")
+        counts = np.bincount(pairs[:, 0], minlength=query_count)
+        if query_count == 0 or (counts == 0).any():
+            raise UserError(f"{int((counts == 0).sum())} of {query_count} queries have no relevant item")
+        return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), pairs[:, 1], gallery_size)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Relevant items per query, `(queries,)`."""
+        return np.diff(self.starts)
+
+    def subset(self, queries: np.ndarray) -> Relevance:
+        """Return the table of the given queries, in the order given."""
+        counts = self.counts[queries]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        place = np.arange(starts[-1]) - np.repeat(starts[:-1], counts) + np.repeat(self.starts[queries], counts)
+        return Relevance(starts, self.items[place], self.gallery_size)
+
+
+def relevant_ranks(queries: np.ndarray, gallery: np.ndarray, relevance: Relevance) -> np.ndarray:
+    """Return the 1-based ranks of each query's relevant items, ascending, laid out like `relevance.items`.
+
+    `queries` is `(n, dim)`, `gallery` `(m, dim)`. Similarities are summed in float64 and rounded to float32, so that
+    equal embeddings tie exactly. Among equal similarities every irrelevant item stands before every relevant one: with
+    one relevant item its rank is 1 + greater + equal others.
+    """
+    if len(queries) != len(relevance.starts) - 1 or len(gallery) != relevance.gallery_size:
+        raise UserError(
+            f"{len(queries)} queries and {len(gallery)} items, but the relevance table is for "
+            f"{len(relevance.starts) - 1} and {relevance.gallery_size}"
+        )
+    wide_gallery = gallery.astype(np.float64)
+    ranks = np.empty(len(relevance.items), dtype=np.int64)
+    block = max(1, _PRODUCTS_AT_ONCE // max(1, len(gallery)))
+    for start in range(0, len(queries), block):
+        stop = min(start + block, len(queries))
+        similarity = (queries[start:stop].astype(np.float64) @ wide_gallery.T).astype(np.float32)
+        _rank_block(similarity, relevance, start, stop, ranks)
+    return ranks
+
+
+def _rank_block(similarity: np.ndarray, relevance: Relevance, start: int, stop: int, ranks: np.ndarray) -> None:
+    span = slice(relevance.starts[start], relevance.starts[stop])
+    counts = relevance.counts[start:stop]
+    row = np.repeat(np.arange(stop - start), counts)
+    value = similarity[row, relevance.items[span]]
+    value = value[np.lexsort((-value, row))]  # best first within each query
+    order = np.arange(len(row)) - np.repeat(relevance.starts[start:stop] - relevance.starts[start], counts)
+    at_least = np.empty(len(row), dtype=np.int64)
+    for place in range(counts.max()):  # the place-th best relevant item of all queries at once
+        here = np.flatnonzero(order == place)
+        rows = similarity if len(here) == len(similarity) else similarity[row[here]]
+        at_least[here] = np.count_nonzero(rows >= value[here][:, None], axis=1)
+    # Relevant items that are no worse than this one: all up to the last of its equals.
+    last_equal = np.flatnonzero(np.append((np.diff(row) != 0) | (np.diff(value) != 0), True))
+    relevant_at_least = order[last_equal[np.searchsorted(last_equal, np.arange(len(row)))]] + 1
+    ranks[span] = at_least - relevant_at_least + order + 1
+
+
+def recall_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
+    """Return R@k per query, `(queries,)`: relevant items in the top k over relevant items (DCASE)."""
+    return np.add.reduceat((ranks <= k).astype(np.float64), relevance.starts[:-1]) / relevance.counts
+
+
+def any_hit_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
+    """Return 1 where any relevant item is in the top k, else 0 (LAION-CLAP's audio-to-text R@k), `(queries,)`."""
+    return (ranks[relevance.starts[:-1]] <= k).astype(np.float64)
+
+
+def average_precision_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
+    """Return AP@k per query, `(queries,)`, in [0, 1].
+
+    The precision at the rank of each relevant item within the top k, summed, over min(relevant items, k). With at most
+    k relevant items that is DCASE's AP@10; with more, dividing by all of them would put 1 out of reach.
+    """
+    order = np.arange(len(ranks)) - np.repeat(relevance.starts[:-1], relevance.counts) + 1
+    precision = np.where(ranks <= k, order / ranks, 0.0)
+    return np.add.reduceat(precision, relevance.starts[:-1]) / np.minimum(relevance.counts, k)

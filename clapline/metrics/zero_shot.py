@@ -1,0 +1,36 @@
+"""Zero-shot classification: each clip takes the class whose prompt is nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clapline.errors import UserError
+
+
+def class_embeddings(prompted: np.ndarray) -> np.ndarray:
+    """Average unit embeddings of several prompts: `(prompts, classes, dim)` → unit rows `(classes, dim)`."""
+    mean = prompted.astype(np.float64).mean(axis=0)
+    lengths = np.linalg.norm(mean, axis=1, keepdims=True)
+    if (lengths < 1e-6).any():
+        raise UserError("zero-shot: the prompts of a class cancel each other; use other prompts")
+    return (mean / lengths).astype(np.float32)
+
+
+def classify(audio: np.ndarray, classes: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `(predicted, correct)`: int64 class indices and float64 zeros and ones, both `(clips,)`.
+
+    `audio` is `(clips, dim)`, `classes` `(classes, dim)`, `truth` the right class index of each clip. A clip is correct
+    only when its class is nearer than every other; among equals the prediction is a wrong class where there is one.
+    """
+    similarity = (audio.astype(np.float64) @ classes.astype(np.float64).T).astype(np.float32)
+    rows = np.arange(len(audio))
+    own = similarity[rows, truth]
+    others = similarity.copy()
+    others[rows, truth] = -np.inf
+    correct = own > others.max(axis=1)
+    return np.where(correct, truth, others.argmax(axis=1)).astype(np.int64), correct.astype(np.float64)
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts `(classes, classes)`; rows are the truth."""
+    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)

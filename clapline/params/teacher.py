@@ -1,0 +1,22 @@
+"""The `teacher` section: trained on the paired role alone."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from clapline.params.model import Model
+from clapline.params.training import Training
+
+
+class Teacher(Training):
+    """The `teacher` section: trained on the paired role alone."""
+
+    model: Model = Field(default_factory=Model)
+
+    @model_validator(mode="after")
+    def _no_teacher_of_its_own(self) -> Teacher:
+        if self.objective.contrastive.targets == "soft":
+            raise ValueError("the teacher has no teacher: objective.contrastive.targets must be hard")
+        if self.objective.paraphrase.weight:
+            raise ValueError("the teacher trains without paraphrases: objective.paraphrase.weight must be 0")
+        return self

@@ -1,0 +1,1 @@
+"""What the stages do with words: prompts, sentence encoders, similarity of captions."""

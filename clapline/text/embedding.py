@@ -1,0 +1,84 @@
+"""Captions as vectors for topics: TF-IDF with SVD, which needs no model, or a sentence encoder by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+TFIDF = "tfidf"
+_LATENT_DIMENSIONS = 64
+
+
+class CaptionEmbedder(Protocol):
+    """Anything that turns captions into rows of equal length."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return `(n, dim)` float32 unit rows; a caption of which nothing is known gives a row of zeros."""
+        ...
+
+
+class TfidfSvd:
+    """TF-IDF over words that carry meaning, folded to a few latent dimensions (latent semantic analysis).
+
+    Attributes:
+        vocabulary: the words, in the order of the columns.
+        idf: inverse document frequency per word, `(words,)`.
+        components: right singular vectors, `(dim, words)`, rounded to 5 decimals.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], idf: np.ndarray, components: np.ndarray) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.vocabulary = list(vocabulary)
+        self.idf = idf
+        self.components = components
+        self._vectorizer = TfidfVectorizer(vocabulary=self.vocabulary, sublinear_tf=True, dtype=np.float64)
+        self._vectorizer.idf_ = idf
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], random_state: int) -> TfidfSvd:
+        """Learn vocabulary, idf and latent dimensions (at most 64) from captions.
+
+        Raises ValueError when no caption holds a word beyond English stop words.
+        """
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True)
+        weights = vectorizer.fit_transform(texts)
+        words = list(vectorizer.get_feature_names_out())
+        dimensions = min(_LATENT_DIMENSIONS, len(words), len(texts))
+        svd = TruncatedSVD(dimensions, random_state=random_state).fit(weights)
+        # The last bits of a decomposition hang on where arrays lie in memory: they are rounded away, so that equal
+        # captions give equal topics in every run.
+        return cls(words, np.round(vectorizer.idf_, 6), np.round(svd.components_, 5))
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return `(n, dim)` float32 unit rows; zeros where a caption shares no word with the vocabulary."""
+        return _unit_rows(self._vectorizer.transform(texts) @ self.components.T)
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model, by id or folder."""
+
+    def __init__(self, model: str) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        from clapline.model.lookup import find_model
+
+        # On the CPU whatever the machine has: the same captions must give the same topics.
+        self._model = SentenceTransformer(str(find_model(model)), device="cpu")
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return `(n, dim)` float32 unit rows; zeros for an empty caption."""
+        vectors = self._model.encode(list(texts), show_progress_bar=False, convert_to_numpy=True)
+        vectors[[not text.strip() for text in texts]] = 0
+        return _unit_rows(vectors)
+
+
+def _unit_rows(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    known = lengths > 1e-9
+    return np.where(known, vectors / np.where(known, lengths, 1), 0).round(6).astype(np.float32)

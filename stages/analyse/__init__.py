@@ -1,0 +1,1 @@
+"""Analysis of the captions themselves: lexical richness and topics."""

@@ -1,0 +1,32 @@
+"""The verbs that the builtin model knows, and which of them a word is a form of."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from stages.captions.builtin.forms import gerund, third
+from stages.captions.builtin.lexicon import entries
+
+
+@cache
+def verbs() -> frozenset[str]:
+    """Return all known verbs in their base form."""
+    lines = Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").splitlines()
+    listed = {word for line in lines if not line.startswith("#") for word in line.split()}
+    return frozenset(listed | {entry.word for entry in entries() if entry.part in "bv"})
+
+
+@cache
+def _forms() -> tuple[dict[str, str], dict[str, str]]:
+    return {third(verb): verb for verb in verbs()}, {gerund(verb): verb for verb in verbs()}
+
+
+def base_of_third(word: str) -> str | None:
+    """Return the base of a known verb in the third person, or None."""
+    return _forms()[0].get(word)
+
+
+def base_of_gerund(word: str) -> str | None:
+    """Return the base of a known verb's -ing form, or None."""
+    return _forms()[1].get(word)

@@ -1,0 +1,47 @@
+"""Door: `python -m stages.captions.paraphrase`; paraphrases for training and, apart from them, for the benchmarks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from clapline.errors import door
+from clapline.params.base import read_section
+from clapline.params.captions import Paraphrase
+from clapline.params.machine import Machine
+from clapline.tables.captions import PARAPHRASES
+from clapline.tables.clips import CLIPS
+from stages.captions.accounts import pick, write_accounts
+from stages.captions.paraphrasing import paraphrased, test_sources, training_sources
+
+
+@door
+def main() -> None:
+    """Read the captioned tables, ask, check, write."""
+    section = read_section("paraphrase", Paraphrase)
+    machine = read_section("machine", Machine)
+    training = training_sources(CLIPS.read("data/captioned/paired.parquet"), section.captions_per_clip)
+    queries = test_sources(CLIPS.read("data/captioned/retrieval.parquet"))
+    tables, dropped, accounts, examples = [], [], [], []
+    for purpose, sources in (("train", training), ("test", queries)):
+        table, lost, account, shown = paraphrased(sources, purpose, section, machine)
+        tables.append(table)
+        dropped.append(lost)
+        accounts += account
+        examples += pick(shown, 6)
+    PARAPHRASES.write("data/captions/paraphrases_train.parquet", tables[0])
+    PARAPHRASES.write("data/captions/paraphrases_test.parquet", tables[1])
+    columns = ["purpose", "caption", *(f"level {level}" for level in sorted(set(section.levels)))]
+    write_accounts(
+        "reports/paraphrase",
+        "Paraphrases",
+        "Every training caption and every query of the benchmarks was reworded twice: level 1 changes the structure, "
+        "level 2 the structure and the words. Training and benchmarks use different prompts and share no reply. Each "
+        "text passed all checks or is listed in dropped.csv.",
+        accounts,
+        pd.concat(dropped, ignore_index=True),
+        (columns, examples),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Curation: the teacher picks pairs out of unpaired audio and a pool of captions."""

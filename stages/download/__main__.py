@@ -1,0 +1,28 @@
+"""`python -m stages.download <dataset>`: put a dataset of params.yaml, as published, into data/raw/<dataset>/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from clapline.errors import UserError, door
+from clapline.params.base import read_section
+from clapline.params.datasets import read_dataset
+from clapline.params.machine import Machine
+from stages.download.fetch import linked, stored
+
+
+@door
+def main() -> None:
+    """Fetch unless the store has it, then link."""
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m stages.download <dataset>, a name of the datasets section of params.yaml")
+    name = sys.argv[1]
+    kind, options = read_dataset(name)
+    folder, fresh = stored(kind, options, read_section("machine", Machine))
+    files, nbytes = linked(folder, Path("data/raw") / name)
+    print(f"download {name}: {files} files, {nbytes / 1e6:.1f} MB, {'fetched' if fresh else 'from the download store'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Evaluation: retrieval, robustness, zero-shot classification and traversal; student beside teacher."""

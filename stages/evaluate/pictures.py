@@ -1,0 +1,119 @@
+"""The figures of the chapter and the tables that `dvc plots` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clapline.figures import PALETTE, new_figure, save_figure
+from clapline.metrics.retrieval import recall_at_k
+from clapline.metrics.zero_shot import confusion_matrix
+from clapline.storage import write_text
+from stages.evaluate.benchmarks import Retrieval, ZeroShot
+from stages.evaluate.parts import Part
+from stages.evaluate.results import MODELS, Estimate, Result
+
+_NAMES = {"t2a": "text to audio", "a2t": "audio to text", "zero_shot": "zero-shot", "traversal": "traversal"}
+_MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "accuracy": "accuracy"}
+_COLOURS = {"teacher": PALETTE[7], "student": PALETTE[0]}
+_LABELLED_CLASSES = 60
+
+
+def bars(path: Path, results: list[Result]) -> None:
+    """Draw the main measures of one dataset, teacher beside student, with intervals and chance."""
+    shown = [r for r in results if r.part in ("t2a", "a2t", "zero_shot") and r.measure in _MEASURES]
+    labels = [f"{_NAMES[result.part]}\n{_MEASURES[result.measure]}" for result in shown]
+    _draw_bars(path, shown, labels, max(6.4, 1.0 * len(shown)))
+
+
+def robustness_bars(path: Path, results: list[Result]) -> None:
+    """Draw R@10 and mAP@10 of one dataset for original and paraphrased queries."""
+    parts = [("t2a", "original"), ("t2a_level1", "level 1"), ("t2a_level2", "level 2")]
+    shown, labels = [], []
+    for measure in ("r10", "map10"):
+        for part, name in parts:
+            for result in results:
+                if (result.part, result.measure) == (part, measure):
+                    shown.append(result)
+                    labels.append(f"{_MEASURES[measure]}\n{name}")
+    _draw_bars(path, shown, labels, 6.4)
+
+
+def _draw_bars(path: Path, shown: list[Result], labels: list[str], width: float) -> None:
+    figure = new_figure(width, 3.6)
+    axes = figure.subplots()
+    places = np.arange(len(shown))
+    for offset, model in zip((-0.2, 0.2), MODELS, strict=True):
+        estimates: list[Estimate] = [getattr(result, model) for result in shown]
+        heights = [estimate.estimate for estimate in estimates]
+        axes.bar(places + offset, heights, 0.38, color=_COLOURS[model], label=model)
+        if estimates and estimates[0].low is not None:
+            below = [max(0.0, e.estimate - e.low) for e in estimates]
+            above = [max(0.0, e.high - e.estimate) for e in estimates]
+            axes.errorbar(
+                places + offset, heights, [below, above], fmt="none", ecolor="#1a202c", elinewidth=1, capsize=2
+            )
+    for place, result in zip(places, shown, strict=True):
+        line = [result.chance] * 2
+        axes.plot([place - 0.42, place + 0.42], line, color=PALETTE[5], label="chance" if place == 0 else None)
+    axes.set_xticks(places, labels, fontsize=8)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("share, 95 % interval")
+    figure.legend(frameon=False, ncols=3, loc="outside upper left")
+    save_figure(figure, path)
+
+
+def confusion_picture(path: Path, benchmark: ZeroShot, part: Part) -> None:
+    """Draw the student's confusion matrix, each row divided by its clips."""
+    counts = confusion_matrix(benchmark.truth, part.details["predicted"], len(benchmark.classes))
+    size = min(9.0, max(4.2, 0.18 * len(benchmark.classes) + 2.0))
+    figure = new_figure(size, size)
+    axes = figure.subplots()
+    image = axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    if len(benchmark.classes) <= _LABELLED_CLASSES:
+        places = range(len(benchmark.classes))
+        axes.set_xticks(places, benchmark.classes, rotation=90, fontsize=6)
+        axes.set_yticks(places, benchmark.classes, fontsize=6)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("actual")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the class")
+    save_figure(figure, path)
+
+
+def recall_curves(benchmarks: list[Retrieval], parts: dict[str, dict[tuple[str, str], Part]]) -> pd.DataFrame:
+    """Return R@k for k = 1 … 20, the mean over the benchmarks: k, then a column per direction and model."""
+    ks = range(1, 21)
+    curves: dict[str, list] = {"k": list(ks)}
+    for direction in ("t2a", "a2t"):
+        for model in MODELS:
+            per_dataset = []
+            for benchmark in benchmarks:
+                relevance = benchmark.text_to_audio if direction == "t2a" else benchmark.audio_to_text
+                ranks = parts[model][benchmark.dataset, direction].details["ranks"]
+                per_dataset.append([recall_at_k(ranks, relevance, k).mean() for k in ks])
+            curves[f"{model}_{direction}"] = np.mean(per_dataset, axis=0).round(6).tolist()
+    return pd.DataFrame(curves)
+
+
+def confusion_rows(benchmarks: list[ZeroShot], parts: dict[tuple[str, str], Part]) -> pd.DataFrame:
+    """Return one row per zero-shot clip: dataset, actual, predicted, for the confusion template of `dvc plots`."""
+    frames = [
+        pd.DataFrame(
+            {
+                "dataset": benchmark.dataset,
+                "actual": [benchmark.classes[row] for row in benchmark.truth],
+                "predicted": [
+                    benchmark.classes[row] for row in parts[benchmark.dataset, "zero_shot"].details["predicted"]
+                ],
+            }
+        )
+        for benchmark in benchmarks
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["dataset", "actual", "predicted"])
+
+
+def write_delimited(path: Path, frame: pd.DataFrame, separator: str) -> None:
+    """Write a frame as text with a header, no index."""
+    write_text(path, frame.to_csv(sep=separator, index=False, lineterminator="\n"))

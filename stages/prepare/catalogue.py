@@ -1,0 +1,51 @@
+"""`python -m stages.prepare.catalogue`: one table per role, without leaks, from the datasets' clip tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from clapline.errors import door
+from clapline.params.base import read_section, read_seed
+from clapline.params.roles import EVALUATION_ROLES, TRAINING_ROLES, Roles
+from clapline.tables.clips import CLIPS, REJECTS, without_answers
+from clapline.tables.labels import LABELS
+from clapline.tables.truth import TRUTH
+from stages.prepare.leaks import without_leaks
+from stages.prepare.overview import write_overview
+from stages.prepare.roles import label_rows, selected, truth_rows
+
+INDEX = Path("data/index")
+TABLES = Path("data/roles")
+REPORT = Path("reports/catalogue")
+
+
+@door
+def main() -> None:
+    """Select the clips of each role, take out what leaks, write the tables and the report's chapter."""
+    roles, seed = read_section("roles", Roles), read_seed()
+    entries = [entry for role in Roles.model_fields for entry in getattr(roles, role)]
+    datasets = sorted({entry.dataset for entry in entries})
+    index = {name: CLIPS.read(INDEX / name / "clips.parquet") for name in datasets}
+    rejects = pd.concat([REJECTS.read(INDEX / name / "rejects.parquet") for name in datasets], ignore_index=True)
+    chosen = {role: selected(role, getattr(roles, role), index, seed) for role in Roles.model_fields}
+    tables, leaks = without_leaks(chosen)
+
+    for role in (*TRAINING_ROLES, *EVALUATION_ROLES):
+        shown = without_answers(tables[role]) if role == "unpaired" else tables[role]
+        CLIPS.write(TABLES / f"{role}.parquet", shown)
+    TRUTH.write(TABLES / "truth.parquet", TRUTH.frame(truth_rows(tables["unpaired"], tables["text"])))
+    LABELS.write(TABLES / "labels.parquet", LABELS.frame(label_rows(tables["labels"])))
+    write_overview(REPORT, tables, leaks, rejects)
+    print(f"catalogue: {len(leaks)} clips left the training roles" + _by_role(leaks))
+
+
+def _by_role(leaks: pd.DataFrame) -> str:
+    counts = leaks.groupby(["role", "dataset", "reason"], sort=True).size()
+    parts = [f"{count} {dataset} from {role} ({reason})" for (role, dataset, reason), count in counts.items()]
+    return ": " + "; ".join(parts) if parts else ""
+
+
+if __name__ == "__main__":
+    main()

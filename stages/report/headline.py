@@ -1,0 +1,98 @@
+"""The headline: each metric of the student beside the teacher's, with the difference and, where known, its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MODELS = ("student", "teacher")
+PARTS = {
+    "t2a": "text to audio",
+    "a2t": "audio to text",
+    "t2a_level1": "text to audio, paraphrase 1",
+    "t2a_level2": "text to audio, paraphrase 2",
+    "zero_shot": "zero-shot classification",
+    "traversal": "audio traversal",
+}
+MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10"}
+# What stands large above the table: one measure per part, as far as there is room.
+_SHOWN_LARGE = (("t2a", "map10"), ("a2t", "map10"), ("t2a_level2", "r10"), ("zero_shot", "accuracy"))
+_LARGE = 6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of both models. `low` and `high` bound student − teacher (95 %), where evaluate measured them."""
+
+    dataset: str
+    part: str
+    measure: str
+    student: float
+    teacher: float
+    chance: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def task(self) -> str:
+        """The part in words."""
+        return PARTS.get(self.part, self.part)
+
+    @property
+    def name(self) -> str:
+        """The measure in words."""
+        return MEASURES.get(self.measure, self.measure)
+
+    @property
+    def difference(self) -> float:
+        """Student minus teacher."""
+        return self.student - self.teacher
+
+    @property
+    def verdict(self) -> str:
+        """`better` or `worse` where the interval leaves zero out, `unclear` else, empty without one."""
+        if self.low is None or self.high is None:
+            return ""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "unclear"
+
+
+def compare(metrics: dict[str, Any], measured: list[dict[str, Any]]) -> list[Comparison]:
+    """Pair the student's and the teacher's metrics, in the student's order.
+
+    Args:
+        metrics: metrics.json; model → dataset → part → measure.
+        measured: intervals.json of evaluate, one entry per dataset, part and measure; or empty.
+    """
+    known = {(item["dataset"], item["part"], item["measure"]): item for item in measured}
+    teacher = dict(_leaves(metrics.get("teacher", {})))
+    found = []
+    for path, value in _leaves(metrics.get("student", {})):
+        if path not in teacher or len(path) != 3:
+            continue
+        item = known.get(path, {})
+        gap = item.get("student_minus_teacher", {})
+        found.append(Comparison(*path, value, teacher[path], item.get("chance"), gap.get("low"), gap.get("high")))
+    return found
+
+
+def highlights(comparisons: list[Comparison]) -> list[Comparison]:
+    """Return the few comparisons to show large: the chief measure of each part, else the first of all."""
+    chief = [item for item in comparisons if (item.part, item.measure) in _SHOWN_LARGE]
+    return (chief or comparisons)[:_LARGE]
+
+
+def others(metrics: dict[str, Any], comparisons: list[Comparison]) -> list[tuple[str, float]]:
+    """Return the leaves of metrics.json that are in no comparison: (dotted path, value)."""
+    shown = {(model, item.dataset, item.part, item.measure) for model in MODELS for item in comparisons}
+    return [(".".join(path), value) for path, value in _leaves(metrics) if path not in shown]
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, str(key)))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, value

@@ -1,0 +1,61 @@
+"""The page as HTML: one template, everything that comes from data escaped."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from clapline.chapter import Block
+from stages.report.chapters import Placed
+from stages.report.headline import Comparison, highlights
+from stages.report.numbers import is_number, numeric_columns, shown, signed
+from stages.report.picture import BOX_HEIGHT, BOX_WIDTH, draw_pipeline
+
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = TEMPLATES / "style.css"
+
+
+def render(title: str, chapters: list[Placed], comparisons: list[Comparison], others: list[tuple[str, float]]) -> str:
+    """Return `index.html`. Files are looked for under `site/<stage>/`.
+
+    Args:
+        title: the page's headline.
+        chapters: in reading order.
+        comparisons: metrics that both models have.
+        others: metrics of one model or of none, as (name, value).
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(shown=shown, signed=signed, path=_path)
+    environment.tests["number"] = is_number
+    return environment.get_template("page.html.jinja").render(
+        title=title,
+        chapters=[(placed.stage, placed.chapter.title, _runs(placed.chapter.blocks)) for placed in chapters],
+        comparisons=comparisons,
+        highlights=highlights(comparisons),
+        with_intervals=any(item.low is not None for item in comparisons),
+        with_chance=any(item.chance is not None for item in comparisons),
+        others=others,
+        drawing=draw_pipeline(),
+        linked={placed.stage for placed in chapters},
+        box=(BOX_WIDTH, BOX_HEIGHT),
+        numeric_columns=numeric_columns,
+    )
+
+
+def _runs(blocks: list[Block]) -> list[tuple[str, list[Block]]]:
+    """Group neighbouring blocks of one kind, so that players and figures can stand side by side."""
+    return [(kind, list(run)) for kind, run in groupby(blocks, key=lambda block: block.kind)]
+
+
+def _path(stage: str, file: str) -> str:
+    return quote(f"site/{stage}/{file}")

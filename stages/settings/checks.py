@@ -1,0 +1,145 @@
+"""All sections of params.yaml, and what must agree between them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clapline.errors import UserError
+from clapline.params.analyse import Richness, Topics
+from clapline.params.base import PARAMS_FILE, Section, read_params, read_seed, validated
+from clapline.params.captions import Paraphrase, Rewrite, Synthesize
+from clapline.params.curate import Curate
+from clapline.params.datasets import read_dataset
+from clapline.params.evaluate import Evaluate
+from clapline.params.machine import Machine
+from clapline.params.model import Model
+from clapline.params.prepare import Prepare
+from clapline.params.report import Report
+from clapline.params.roles import EVALUATION_ROLES, TRAINING_ROLES, Entry, Roles
+from clapline.params.student import Student
+from clapline.params.teacher import Teacher
+from clapline.params.training import Training
+
+SECTIONS: dict[str, type[Section]] = {
+    "roles": Roles,
+    "prepare": Prepare,
+    "rewrite": Rewrite,
+    "paraphrase": Paraphrase,
+    "synthesize": Synthesize,
+    "teacher": Teacher,
+    "student": Student,
+    "curate": Curate,
+    "evaluate": Evaluate,
+    "richness": Richness,
+    "topics": Topics,
+    "report": Report,
+    "machine": Machine,
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_params(path: Path | str = PARAMS_FILE) -> int:
+    """Return the number of sections. Raises UserError, in one line, at the first thing that is wrong."""
+    values = read_params(path)
+    _check_duplicates(path)
+    known = ["datasets", *SECTIONS, "seed"]
+    for name in values:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UserError(f"{path}: {name} is not a known section{hint} Known: {', '.join(known)}")
+    for name in known:
+        if name not in values:
+            raise UserError(f"{path}: section {name!r} is missing")
+    read_seed(path)
+    datasets = _dataset_names(values["datasets"], path)
+    checked = {name: validated(section, values[name], f"{path}: {name}") for name, section in SECTIONS.items()}
+    _check_roles(checked["roles"], datasets, path)
+    _check_training(checked, path)
+    return len(known)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win in silence; here the second is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise UserError(f"line {key_node.start_mark.line + 1}: key {key!r} stands there twice")
+            seen.add(key if isinstance(key, str) else None)
+        return super().construct_mapping(node, deep)
+
+
+def _check_duplicates(path: Path | str) -> None:
+    try:
+        yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _dataset_names(entries: Any, path: Path | str) -> list[str]:
+    if not isinstance(entries, dict) or not entries:
+        raise UserError(f"{path}: datasets must name at least one dataset")
+    for name in entries:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{path}: datasets: {name!r} is no name for a dataset, which names folders; "
+                "allowed: letters, digits, _ and -"
+            )
+        read_dataset(name, path)
+    return list(entries)
+
+
+def _check_roles(roles: Roles, datasets: list[str], path: Path | str) -> None:
+    for role in (*TRAINING_ROLES, "labels", *EVALUATION_ROLES):
+        entries: list[Entry] = getattr(roles, role)
+        for number, entry in enumerate(entries):
+            if entry.dataset not in datasets:
+                raise UserError(
+                    f"{path}: roles.{role}.{number}.dataset = {entry.dataset!r} is no dataset; "
+                    f"the datasets section names: {', '.join(datasets)}"
+                )
+    if all(entry.use != "train" for entry in roles.paired):
+        raise UserError(f"{path}: roles.paired has no entry with use: train, so nothing would train")
+
+
+def _check_training(checked: dict[str, Any], path: Path | str) -> None:
+    teacher: Teacher = checked["teacher"]
+    student: Student = checked["student"]
+    rate = checked["prepare"].sample_rate_hz
+    _check_model(teacher.model, rate, f"{path}: teacher.model.features")
+    if student.model is not None:
+        _check_model(student.model, rate, f"{path}: student.model.features")
+    validates = any(entry.use == "val" for entry in checked["roles"].paired)
+    sections: dict[str, Training] = {"teacher": teacher, "student": student}
+    for name, section in sections.items():
+        if section.choose == "best" and not validates:
+            raise UserError(
+                f"{path}: {name}.choose = 'best' needs an entry of roles.paired with use: val; or say 'last'"
+            )
+        model = student.model if name == "student" and student.model is not None else teacher.model
+        crop_s, duration_s = section.augmentation.crop_s, model.features.duration_s
+        if crop_s is not None and crop_s > duration_s:
+            raise UserError(
+                f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
+            )
+
+
+def _check_model(model: Model, rate_hz: int, where: str) -> None:
+    features = model.features
+    if features.sample_rate_hz != rate_hz:
+        raise UserError(
+            f"{where}.sample_rate_hz = {features.sample_rate_hz} must equal prepare.sample_rate_hz = {rate_hz}"
+        )
+    if not features.minimum_hz < features.maximum_hz <= rate_hz / 2:
+        raise UserError(
+            f"{where}: minimum_hz = {features.minimum_hz} and maximum_hz = {features.maximum_hz} must be in order "
+            f"and no more than half the sample rate, {rate_hz / 2}"
+        )

@@ -1,0 +1,84 @@
+"""What a training run learns from: clips' features, captions, and sources of (clip, caption) pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from torch import Tensor
+
+from clapline.errors import UserError
+
+Key = tuple[str, str]  # dataset, clip_id
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pairs that are drawn together: each clip is drawn equally often, with one of its captions at random."""
+
+    name: str
+    weight: float
+    clips: Sequence[int]  # rows of the features
+    captions: Sequence[Sequence[str]]  # per clip, at least one each
+    synthetic: Sequence[Sequence[str]] = ()  # per clip, possibly none
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything a run draws from. `paraphrases[level][caption]` lists the paraphrases of a caption."""
+
+    features: Tensor  # (clips, bands, frames), half precision
+    sources: Sequence[Source]
+    paraphrases: Mapping[int, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    synthetic_share: float = 0.0
+
+    def texts(self) -> list[str]:
+        """Return every distinct text that may be drawn, sorted."""
+        found: set[str] = set()
+        for source in self.sources:
+            for captions in (*source.captions, *source.synthetic):
+                found.update(captions)
+        for by_caption in self.paraphrases.values():
+            for texts in by_caption.values():
+                found.update(texts)
+        return sorted(found)
+
+
+def paired_source(clips: pd.DataFrame, rows: Mapping[Key, int], weight: float, synthetic: pd.DataFrame) -> Source:
+    """Return the source of original pairs.
+
+    Args:
+        clips: the training rows of the captioned paired table.
+        rows: where each clip's features are.
+        weight: sampling weight.
+        synthetic: rows of the synthetic table (may be empty).
+    """
+    written = synthetic.groupby(["dataset", "clip_id"])["text"].apply(list).to_dict()
+    keys = list(zip(clips.dataset, clips.clip_id, strict=True))
+    return Source(
+        name="paired",
+        weight=weight,
+        clips=[rows[key] for key in keys],
+        captions=[list(captions) for captions in clips.captions],
+        synthetic=[written.get(key, []) for key in keys],
+    )
+
+
+def curated_source(pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
+    """Return the source of curated pairs; a clip's pairs share its draws, so that hubs gain nothing by their number."""
+    grouped = pairs.groupby(["dataset", "clip_id"], sort=True)["text"].apply(list)
+    if weight and grouped.empty:
+        raise UserError("student.sources.curated is above 0 but curation kept no pair")
+    return Source("curated", weight, [rows[key] for key in grouped.index], grouped.tolist())
+
+
+def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[int, dict[str, list[str]]]:
+    """Return level → caption → its paraphrases, from the training paraphrases."""
+    missing = [level for level in levels if level not in set(table.level)]
+    if missing:
+        raise UserError(f"objective.paraphrase.levels asks for {missing}, which paraphrase.levels does not write")
+    return {
+        level: table[table.level == level].groupby("original")["text"].apply(lambda texts: sorted(set(texts))).to_dict()
+        for level in levels
+    }

@@ -1,0 +1,148 @@
+import math
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clapline.audio.decode import Unusable, flac_bytes, peak_dbfs, read_mono, requantise, resample, trim_silence
+
+
+def tone(frequency_hz: float, rate_hz: int, duration_s: float = 1.0, amplitude: float = 0.5) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * frequency_hz * np.arange(round(rate_hz * duration_s)) / rate_hz)).astype(
+        np.float32
+    )
+
+
+def loudest_hz(samples: np.ndarray, rate_hz: int) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(samples * np.hanning(len(samples))))) * rate_hz / len(samples))
+
+
+def test_stereo_96_khz_is_mixed_down_and_resampled(tmp_path):
+    left, right = tone(1000, 96000), tone(3000, 96000, amplitude=0.3)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), 96000, subtype="PCM_24")
+    mono, rate_hz = read_mono(tmp_path / "a.wav", 10.0)
+    assert rate_hz == 96000
+    assert mono.shape == (96000,)  # a mean over channels: a reshape would double the time
+    np.testing.assert_allclose(mono, (left + right) / 2, atol=1e-6)
+    out = resample(mono, rate_hz, 16000)
+    assert out.shape == (16000,)
+    assert out.dtype == np.float32
+    assert loudest_hz(out, 16000) == 1000.0
+    np.testing.assert_allclose(
+        out[800:-800], ((tone(1000, 16000) + tone(3000, 16000, amplitude=0.3)) / 2)[800:-800], atol=2e-3
+    )
+
+
+def test_opposite_channels_cancel(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.stack([tone(440, 16000), -tone(440, 16000)], axis=1), 16000)
+    assert peak_dbfs(read_mono(tmp_path / "a.flac", 10.0)[0]) < -80
+
+
+def test_mono_and_doubled_mono_decode_alike(tmp_path):
+    samples = tone(440, 22050)
+    soundfile.write(tmp_path / "mono.wav", samples, 22050, subtype="PCM_16")
+    soundfile.write(tmp_path / "stereo.wav", np.stack([samples, samples], axis=1), 22050, subtype="PCM_16")
+    np.testing.assert_array_equal(
+        read_mono(tmp_path / "mono.wav", 10.0)[0], read_mono(tmp_path / "stereo.wav", 10.0)[0]
+    )
+
+
+def test_frequencies_above_the_new_half_rate_vanish():
+    assert peak_dbfs(resample(tone(12000, 48000), 48000, 16000)[800:-800]) < -90
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3", "aiff"])
+@pytest.mark.parametrize("duration_s", [0.3, 1.0, 3.7])
+def test_formats_are_read_whole(tmp_path, ending, duration_s):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, tone(440, 44100, duration_s), 44100)
+    mono, rate_hz = read_mono(path, 10.0)
+    assert len(mono) / rate_hz == pytest.approx(duration_s, abs=0.1)
+    assert loudest_hz(mono, rate_hz) == pytest.approx(440, abs=4)
+
+
+def test_long_recordings_are_read_in_part(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(440, 8000, 30.0), 8000)
+    mono, rate_hz = read_mono(tmp_path / "a.wav", 2.0)
+    assert 2.0 <= len(mono) / rate_hz < 2.2
+
+
+def cut(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("ending", ["flac", "wav", "aiff", "au", "ogg", "mp3"])
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_truncated_files_are_refused(tmp_path, ending, share):
+    path = tmp_path / f"a.{ending}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 64000)
+    soundfile.write(path, noise, 16000)
+    cut(path, share)
+    with pytest.raises(Unusable, match=r"truncated|unreadable"):
+        read_mono(path, 10.0)
+
+
+def test_a_wav_written_into_a_pipe_is_read(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(440, 16000), 16000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = data[4:8] = b"\xff\xff\xff\xff"
+    path.write_bytes(bytes(data))
+    assert len(read_mono(path, 10.0)[0]) == 16000
+
+
+def test_faults_name_their_reason_and_no_path(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("no sound at all")
+    soundfile.write(tmp_path / "nan.wav", np.array([0.1, np.nan, 0.2]), 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "inf.wav", np.array([0.1, np.inf, 0.2]), 16000, subtype="FLOAT")
+    expected = {
+        "missing.wav": "missing file",
+        "empty.wav": "empty file (0 bytes)",
+        "text.wav": "unreadable or truncated: Format not recognised",
+        "nan.wav": "not finite",
+        "inf.wav": "not finite",
+    }
+    for name, reason in expected.items():
+        with pytest.raises(Unusable) as caught:
+            read_mono(tmp_path / name, 10.0)
+        assert reason in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_trim_cuts_both_quiet_ends_only():
+    samples = np.concatenate(
+        [np.full(100, 1e-4), tone(440, 16000, 0.1), np.zeros(50), tone(440, 16000, 0.1), np.zeros(70)]
+    )
+    trimmed = trim_silence(samples, 60.0)
+    inner = samples[100:-70]
+    assert len(inner) - 4 <= len(trimmed) <= len(inner)
+    assert np.abs(trimmed).min(initial=1.0) == 0.0  # the pause inside stays
+    np.testing.assert_array_equal(trim_silence(np.zeros(10), 60.0), np.zeros(10))
+
+
+@given(st.integers(4, 12), st.floats(0.01, 0.9))
+def test_requantised_samples_stay_within_a_step(bits, amplitude):
+    samples = tone(440, 8000, 0.1, amplitude)
+    out = requantise(samples, bits, np.random.default_rng(0))
+    step = 2.0 ** (1 - bits)
+    assert np.abs(out - samples).max() <= step * 1.001
+    # Uniform noise of a whole step on top of the rounding error: their variances add up.
+    quiet = requantise(np.zeros(20000, np.float32), bits, np.random.default_rng(1))
+    assert np.std(quiet) == pytest.approx(step / math.sqrt(12), rel=0.03)
+
+
+def test_flac_is_exact_to_16_bits_and_never_clips(tmp_path):
+    samples = tone(440, 16000)
+    (tmp_path / "a.flac").write_bytes(flac_bytes(samples, 16000))
+    back, rate_hz = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    assert rate_hz == 16000
+    np.testing.assert_allclose(back, samples, atol=1 / 65536 + 1e-9)
+    (tmp_path / "loud.flac").write_bytes(flac_bytes(samples * 8, 16000))
+    loud, _ = soundfile.read(tmp_path / "loud.flac", dtype="float32")
+    np.testing.assert_allclose(loud, samples * 2, atol=1e-3)  # brought down as a whole
+    assert flac_bytes(samples, 16000) == flac_bytes(samples, 16000)

@@ -1,0 +1,112 @@
+"""The kinds for a user's own files: a messy folder, and a plain file of captions."""
+
+from pathlib import Path
+
+import pytest
+
+from clapline.datasets import captions_file, folder
+from clapline.datasets.card import BadItem
+from clapline.errors import UserError
+from clapline.params.machine import Machine
+
+
+def fetched(kind, options, tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    kind.fetch(options, raw, Machine())
+    items = list(kind.read(options, raw))
+    return [item for item in items if not isinstance(item, BadItem)], [
+        item for item in items if isinstance(item, BadItem)
+    ]
+
+
+@pytest.fixture
+def messy(tmp_path):
+    root = tmp_path / "my sounds"
+    for name in ("dog/a.wav", "dog/deep/b.FLAC", "rain_storm/a.wav", "rain_storm/a.ogg", "top.mp3", ".trash/x.wav"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"sound")
+    (root / "notes.txt").write_text("hello")
+    (root / "film.m4a").write_text("hello")
+    return root
+
+
+def test_folder_takes_recordings_and_lists_the_rest(messy, tmp_path):
+    clips, bad = fetched(folder, folder.Options(path=str(messy), labels="from_subfolders"), tmp_path)
+    assert {clip.clip_id: clip.label for clip in clips} == {
+        "dog/a": "dog",
+        "dog/deep/b": "dog",
+        "rain_storm/a.ogg": "rain storm",  # two files differ by the ending alone
+        "rain_storm/a.wav": "rain storm",
+        "top": None,
+    }
+    assert [item.path for item in bad] == ["film.m4a", "notes.txt"]
+    assert all((tmp_path / "raw" / clip.path).is_file() for clip in clips)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_folder_captions(messy, tmp_path, encoding, delimiter):
+    rows = [
+        ["file_name", " caption_1", "caption_2"],
+        ["dog/a.wav", "un chien enragé aboie", "a dog barks"],
+        [" top.mp3 ", "", '"wind, and rain; loud"' if delimiter != "\t" else "wind, and rain; loud"],
+        ["b.FLAC", "a deep dog", ""],
+        ["dog\\deep\\b.FLAC", "again", ""],
+        ["a.wav", "which one?", ""],
+        ["rain_storm/a.ogg", "", ""],
+    ]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    (messy / "captions.csv").write_bytes(text.encode(encoding))
+    clips, bad = fetched(folder, folder.Options(path=str(messy), captions="captions.csv"), tmp_path)
+    captions = {clip.clip_id: clip.captions for clip in clips if clip.captions}
+    assert captions == {
+        "dog/a": ("un chien enragé aboie", "a dog barks"),
+        "top": ("wind, and rain; loud",),
+        "dog/deep/b": ("a deep dog", "again"),
+    }
+    assert [item.path for item in bad] == ["captions.csv:6", "captions.csv:7", "film.m4a", "notes.txt"]
+
+
+def test_folder_faults_are_one_line(messy, tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        folder.fetch(folder.Options(path=str(tmp_path / "none")), tmp_path / "raw", Machine())
+    with pytest.raises(UserError, match=r"no captions file c\.csv"):
+        folder.fetch(folder.Options(path=str(messy), captions="c.csv"), tmp_path / "raw", Machine())
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UserError, match="holds no recording"):
+        folder.fetch(folder.Options(path=str(tmp_path / "bare")), tmp_path / "raw", Machine())
+    (messy / "captions.csv").write_text("name,caption\na.wav,b\n")
+    with pytest.raises(UserError, match="column file_name is missing"):
+        fetched(folder, folder.Options(path=str(messy), captions="captions.csv"), tmp_path)
+
+
+def test_folder_origin_follows_the_files(messy):
+    options = folder.Options(path=str(messy))
+    before = folder.origin(options)
+    assert folder.origin(options) == before
+    (messy / "new.wav").write_bytes(b"sound")
+    assert folder.origin(options) != before
+
+
+def test_captions_file(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_bytes("\ufeffa dog barks\n\n  rain   falls \r\na dog barks\nun café".encode())
+    clips, bad = fetched(captions_file, captions_file.Options(path=str(path)), tmp_path)
+    assert [(clip.clip_id, clip.captions) for clip in clips] == [
+        ("line0000001", ("a dog barks",)),
+        ("line0000003", ("rain falls",)),
+        ("line0000005", ("un café",)),
+    ]
+    assert all(clip.path is None for clip in clips)
+    assert bad == [BadItem("captions.txt:4", "the same caption as in line 1")]
+
+
+@pytest.mark.parametrize("content", ["", "\n  \n\n"])
+def test_empty_captions_file_is_refused(tmp_path, content):
+    path = tmp_path / "c.txt"
+    path.write_text(content)
+    with pytest.raises(UserError, match="holds no caption"):
+        captions_file.fetch(captions_file.Options(path=str(path)), tmp_path / "raw", Machine())
+    with pytest.raises(UserError, match="no such file"):
+        captions_file.origin(captions_file.Options(path=str(Path("nowhere.txt"))))

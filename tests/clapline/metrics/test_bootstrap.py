@@ -1,0 +1,67 @@
+"""Bootstrap over clips: right on average, paired, clustered, the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clapline.metrics.bootstrap import Units, bootstrap_means, interval, sign_p_value
+
+
+def rng_of(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_whole_sample_is_the_mean_over_queries():
+    units = Units(np.array([0, 2, 3, 5]), np.array([0, 1, 1, 2, 3]), 5)  # clip 4 is asked about by nobody
+    values = np.array([[1.0], [0.0], [0.5]])
+    totals, weights = units.sums(values)
+    assert totals.sum() / weights.sum() == pytest.approx(values.mean())
+    assert len(weights) == 4
+
+
+def test_spread_is_the_standard_error():
+    values = rng_of(0).random((400, 1))
+    means = bootstrap_means(values, Units.one_each(400), 4000, rng_of(1))
+    assert means.mean() == pytest.approx(values.mean(), abs=0.002)
+    assert means.std() == pytest.approx(values.std() / 20, rel=0.06)
+
+
+def test_queries_of_one_clip_stand_or_fall_together():
+    """Five equal queries per clip tell no more than one: the interval must not shrink by √5."""
+    per_clip = rng_of(2).random(100)
+    many = Units(np.arange(501), np.repeat(np.arange(100), 5), 100)
+    clustered = bootstrap_means(np.repeat(per_clip, 5)[:, None], many, 2000, rng_of(3))
+    single = bootstrap_means(per_clip[:, None], Units.one_each(100), 2000, rng_of(3))
+    np.testing.assert_allclose(clustered, single)
+
+
+def test_blocks_of_resamples_and_seeds(monkeypatch):
+    values = rng_of(4).random((30, 2))
+    whole = bootstrap_means(values, Units.one_each(30), 50, rng_of(5))
+    monkeypatch.setattr("clapline.metrics.bootstrap._DRAWS_AT_ONCE", 100)
+    np.testing.assert_allclose(bootstrap_means(values, Units.one_each(30), 50, rng_of(5)), whole)
+    assert not np.array_equal(bootstrap_means(values, Units.one_each(30), 50, rng_of(6)), whole)
+
+
+def test_equal_models_differ_by_exactly_nothing():
+    values = np.repeat(rng_of(7).random((40, 1)), 2, axis=1)
+    means = bootstrap_means(values, Units.one_each(40), 200, rng_of(8))
+    gap = means[:, 1] - means[:, 0]
+    assert interval(gap) == (0.0, 0.0)
+    assert sign_p_value(gap) == 1.0
+
+
+def test_a_clear_difference_has_a_small_p_value_and_no_resamples_no_claim():
+    assert sign_p_value(np.full(999, 0.1)) == pytest.approx(2 / 1000)
+    assert interval(np.empty(0)) == (None, None)
+    assert sign_p_value(np.empty(0)) is None
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = rng_of(9)
+    covered = 0
+    for _ in range(300):
+        low, high = interval(bootstrap_means(rng.random((80, 1)), Units.one_each(80), 300, rng)[:, 0])
+        covered += low <= 0.5 <= high
+    assert 0.89 <= covered / 300 <= 0.99

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from clapline.objectives.compose import EmbeddedBatch, objective
+from clapline.objectives.contrastive import contrastive
+from clapline.params.objective import Objective
+
+
+def unit(rows: int, seed: int) -> torch.Tensor:
+    return functional.normalize(torch.randn(rows, 8, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def batch(**changes) -> EmbeddedBatch:
+    values = {
+        "audio": unit(4, 0),
+        "text": unit(4, 1),
+        "clip_ids": torch.arange(4),
+        "caption_ids": torch.arange(4),
+        "paraphrases": [unit(4, 2), unit(4, 3)],
+    }
+    return EmbeddedBatch(**(values | changes))
+
+
+SCALE = torch.tensor(5.0)
+
+
+def test_parts_add_up_to_the_weighted_sum():
+    settings = Objective.model_validate({"contrastive": {"weight": 0.5}, "paraphrase": {"weight": 2.0}})
+    total, parts = objective(settings, batch(), SCALE)
+    torch.testing.assert_close(total, 0.5 * parts["contrastive"] + 2.0 * parts["paraphrase"])
+
+
+def test_weight_zero_is_not_computed():
+    class Untouchable(list):
+        def __iter__(self):
+            raise AssertionError("a part of weight 0 was computed")
+
+    total, parts = objective(Objective(), batch(paraphrases=Untouchable([unit(4, 2)])), SCALE)
+    assert set(parts) == {"contrastive"}
+    torch.testing.assert_close(total, contrastive(unit(4, 0), unit(4, 1), 5.0, torch.eye(4)))
+
+
+def test_equal_captions_of_different_clips_are_positives():
+    apart, _ = objective(Objective(), batch(text=unit(1, 1).expand(4, 8)), SCALE)
+    together, _ = objective(
+        Objective(), batch(text=unit(1, 1).expand(4, 8), caption_ids=torch.zeros(4, dtype=torch.long)), SCALE
+    )
+    assert together.item() == pytest.approx(torch.log(torch.tensor(4.0)).item(), abs=0.7)
+    assert together <= apart + 1e-6
+
+
+def test_soft_targets_need_a_teacher():
+    settings = Objective.model_validate({"contrastive": {"targets": "soft"}})
+    with pytest.raises(ValueError, match="teacher"):
+        objective(settings, batch(), SCALE)
+    total, _ = objective(settings, batch(teacher_audio=unit(4, 5), teacher_text=unit(4, 6)), SCALE)
+    assert torch.isfinite(total)

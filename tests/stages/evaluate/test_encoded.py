@@ -1,0 +1,54 @@
+"""Everything asked about is encoded once, and found again by its name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.evaluate.benchmarks import hierarchy_benchmarks, zero_shot_benchmarks
+from stages.evaluate.encoded import Suites, encode
+
+CLIPS = pd.DataFrame(
+    {
+        "dataset": "toy",
+        "clip_id": ["b", "a", "c"],
+        "label": ["Dog", "car_horn", "dog"],
+        "caption_tree": [["sound", "dog"], [], ["sound", "cat"]],
+    }
+)
+
+
+@pytest.fixture
+def suites():
+    return Suites([], zero_shot_benchmarks(CLIPS, ["{label}", "a {label}"]), hierarchy_benchmarks(CLIPS))
+
+
+def unit(index: int) -> np.ndarray:
+    return np.eye(9, dtype=np.float32)[index]
+
+
+def test_clips_and_texts_are_asked_for_once_in_a_fixed_order(suites):
+    assert suites.clips()["clip_id"].tolist() == ["a", "b", "c"]
+    assert suites.texts() == ["a car horn", "a dog", "car horn", "cat", "dog", "sound"]
+
+
+@pytest.mark.parametrize("empty", [np.zeros(9, np.float32), unit(8)])
+def test_rows_are_found_by_name_and_a_text_without_direction_is_no_root(suites, empty):
+    asked = suites.texts()
+    model = encode(
+        "student",
+        suites,
+        lambda clips: np.stack([unit("abc".index(name)) for name in clips["clip_id"]]),
+        lambda texts: np.stack([unit(asked.index(text)) if text else empty for text in texts]),
+    )
+    np.testing.assert_array_equal(model.of_clips(CLIPS), np.stack([unit(1), unit(0), unit(2)]))
+    np.testing.assert_array_equal(model.of_texts(["sound", "cat"]), np.stack([unit(5), unit(3)]))
+    mean = np.stack([unit(i) for i in range(6)]).mean(axis=0)
+    np.testing.assert_allclose(model.root, empty if empty.any() else mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def test_labels_are_classes_as_words(suites):
+    (benchmark,) = suites.zero_shot
+    assert benchmark.classes == ["car horn", "dog"]
+    assert benchmark.truth.tolist() == [1, 0, 1]

@@ -1,0 +1,194 @@
+"""Roles: shares are nested complements over whole recordings; leaks leave the training side; faults are named."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clapline.errors import UserError
+from clapline.params.roles import Entry, PairedEntry, Where
+from clapline.tables.clips import CLIPS
+from stages.prepare.leaks import EVALUATED, PAIRED, VALIDATED, without_leaks
+from stages.prepare.roles import in_share, label_rows, recordings, selected, truth_rows
+
+
+def clip(clip_id, dataset="a", label="dog", source=None, fold=1, split="train", shard="x.tar", tags=("dog",), tree=()):
+    return {
+        "dataset": dataset, "clip_id": clip_id, "split": split, "shard": shard, "offset": 0, "nbytes": 1, "sha256": "",
+        "sample_rate_hz": 16000, "duration_s": 1.0, "captions": ["a dog"], "caption_tree": list(tree),
+        "tags": list(tags), "label": label, "fold": fold, "description": None, "source_id": source, "licence": None,
+    }  # fmt: skip
+
+
+def frame(*rows):
+    return CLIPS.frame(list(rows))
+
+
+def ids(clips):
+    return list(clips["clip_id"])
+
+
+corpora = st.lists(
+    st.tuples(st.sampled_from(["dog", "rain", "wind", None]), st.sampled_from([None, *map(str, range(12))])),
+    min_size=1,
+    max_size=60,
+).map(lambda pairs: frame(*[clip(f"c{n}", label=label, source=source) for n, (label, source) in enumerate(pairs)]))
+marks = st.integers(1, 19).map(lambda n: n / 20)
+
+
+@settings(max_examples=40, deadline=None)
+@given(corpora, marks, marks, st.integers(0, 5))
+def test_shares_are_nested_exact_complements_of_whole_recordings(clips, low, high, seed):
+    low, high = sorted((low, high))
+    parts = {}
+    for share in ([0.0, low], [0.0, high], [low, 1.0]):
+        parts[tuple(share)] = in_share(clips, share, seed)
+    first, larger, rest = (parts[key] for key in ((0.0, low), (0.0, high), (low, 1.0)))
+    assert set(ids(first)) <= set(ids(larger))
+    assert sorted(ids(first) + ids(rest)) == sorted(ids(clips))
+    assert not set(recordings(first)) & set(recordings(rest))
+    shuffled = in_share(clips.sample(frac=1, random_state=seed), [0.0, low], seed)
+    assert set(ids(shuffled)) == set(ids(first))
+
+
+def test_share_is_taken_in_every_class_and_depends_on_the_seed():
+    clips = frame(*[clip(f"{label}{n}", label=label) for label in ("dog", "rain") for n in range(40)])
+    parts = [in_share(clips, [0.0, 0.25], seed) for seed in range(3)]
+    for part in parts:
+        assert part["label"].value_counts().to_dict() == {"dog": 10, "rain": 10}
+    assert set(ids(parts[0])) != set(ids(parts[1])) != set(ids(parts[2]))
+
+
+def test_where_and_its_faults():
+    clips = frame(clip("1", fold=1), clip("2", fold=2, label="rain"), clip("3", fold=2, split="val"))
+    index = {"a": clips}
+
+    def chosen(**where):
+        return ids(selected("retrieval", [Entry(dataset="a", where=Where(**where))], index, 0))
+
+    assert chosen(fold=[2]) == ["2", "3"]
+    assert chosen(fold=[1, 2], label=["dog"]) == ["1", "3"]
+    with pytest.raises(UserError, match=r"roles\.retrieval\.0\.where\.fold: no clip of a has 5; it has: 1, 2$"):
+        chosen(fold=[1, 5])
+    with pytest.raises(UserError, match=r"'cat'; it has: dog, rain$"):
+        chosen(label=["cat"])
+    with pytest.raises(UserError, match="no clip of a is selected"):
+        chosen(fold=[1], split=["val"])
+
+
+def test_needs_of_roles():
+    index = {
+        "a": frame(clip("1"), clip("2", label=None)),
+        "words": frame(clip("w", dataset="words", shard="", label=None)),
+    }
+    with pytest.raises(UserError, match="1 clips have no label"):
+        selected("zero_shot", [Entry(dataset="a")], index, 0)
+    with pytest.raises(UserError, match="2 clips have no caption tree"):
+        selected("hierarchy", [Entry(dataset="a")], index, 0)
+    with pytest.raises(UserError, match="captions without audio"):
+        selected("unpaired", [Entry(dataset="words")], index, 0)
+    assert ids(selected("text", [Entry(dataset="words")], index, 0)) == ["w"]
+    assert selected("hierarchy", [], index, 0).empty
+
+
+def test_overlaps_within_a_role():
+    index = {"a": frame(clip("1"), clip("2", fold=2))}
+    twice = selected("text", [Entry(dataset="a", where=Where(fold=[2])), Entry(dataset="a")], index, 0)
+    assert sorted(ids(twice)) == ["1", "2"]
+    paired = [PairedEntry(dataset="a"), PairedEntry(dataset="a", where=Where(fold=[2]), use="val")]
+    with pytest.raises(UserError, match=r"1 clips are both train and val, such as '2' of a"):
+        selected("paired", paired, index, 0)
+    separate = [
+        PairedEntry(dataset="a", where=Where(fold=[1])),
+        PairedEntry(dataset="a", where=Where(fold=[2]), use="val"),
+    ]
+    assert list(selected("paired", separate, index, 0)["split"]) == ["train", "val"]
+
+
+def tables(**roles):
+    empty = frame()
+    return {
+        role: roles.get(role, empty)
+        for role in ("paired", "unpaired", "text", "labels", "retrieval", "zero_shot", "hierarchy")
+    }
+
+
+def test_leaks_by_recording_across_datasets_and_by_clip():
+    kept, leaks = without_leaks(
+        tables(
+            paired=frame(
+                clip("p1", source="f:1"), clip("p2", source="f:2"), clip("p3", source="f:3"), clip("p4"),
+                clip("v1", source="f:3", split="val"), clip("v2", source="f:9", split="val"),
+            ),
+            unpaired=frame(
+                clip("u1", dataset="b", source="f:2"), clip("u2", dataset="b", source="f:7"),
+                clip("u3", dataset="b", source="f:1"), clip("p4"), clip("u5", dataset="b"),
+                clip("u6", dataset="b", source="f:9"),
+            ),
+            text=frame(clip("p1", source="f:1"), clip("p2", source="f:2"), clip("e2", dataset="c")),
+            retrieval=frame(clip("e1", dataset="c", source="f:1"), clip("e2", dataset="c")),
+            zero_shot=frame(clip("e3", dataset="c", source="f:7")),
+        )
+    )  # fmt: skip
+    assert ids(kept["paired"]) == ["p2", "p4", "v1", "v2"]
+    assert ids(kept["unpaired"]) == ["u5"]
+    assert ids(kept["text"]) == ["p2"]
+    found = {(row.role, row.clip_id): (row.reason, row.held_by) for row in leaks.itertuples()}
+    assert found == {
+        ("paired", "p1"): (EVALUATED, "retrieval: c"),
+        ("paired", "p3"): (VALIDATED, "paired val: a"),
+        ("unpaired", "u2"): (EVALUATED, "zero_shot: c"),
+        ("unpaired", "u3"): (EVALUATED, "retrieval: c"),
+        ("unpaired", "u1"): (PAIRED, "paired: a"),
+        ("unpaired", "p4"): (PAIRED, "paired: a"),
+        ("unpaired", "u6"): (PAIRED, "paired: a"),
+        ("text", "p1"): (EVALUATED, "retrieval: c"),
+        ("text", "e2"): (EVALUATED, "retrieval: c"),
+    }
+
+
+keys = st.lists(st.sampled_from([None, *(f"f:{n}" for n in range(30))]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(keys, keys, keys, keys, st.integers(0, 2**12 - 1))
+def test_no_recording_stands_on_two_sides(paired, unpaired, text, evaluated, uses):
+    def rows(name, sources):
+        return [clip(f"{name}{n}", dataset=name, source=source) for n, source in enumerate(sources)]
+
+    train = frame(*[clip("sure", dataset="p"), *rows("p", paired)])
+    train["split"] = ["train"] + ["val" if uses >> n & 1 else "train" for n in range(len(paired))]
+    given_tables = tables(
+        paired=train,
+        unpaired=frame(clip("sure", dataset="u"), *rows("u", unpaired)),
+        text=frame(clip("sure", dataset="t"), *rows("t", text)),
+        retrieval=frame(*rows("e", evaluated)),
+    )
+    kept, leaks = without_leaks(given_tables)
+    held = set(recordings(kept["retrieval"]))
+    by_use = {use: set(recordings(kept["paired"][kept["paired"]["split"] == use])) for use in ("train", "val")}
+    for role in ("paired", "unpaired", "text"):
+        assert not set(recordings(kept[role])) & held
+        gone = leaks[leaks["role"] == role]
+        assert len(gone) + len(kept[role]) == len(given_tables[role])
+    assert not by_use["train"] & by_use["val"]
+    assert not set(recordings(kept["unpaired"])) & (by_use["train"] | by_use["val"])
+
+
+def test_a_role_that_leaks_away_is_an_error():
+    with pytest.raises(UserError, match=r"roles\.unpaired has no clip left: all 1"):
+        without_leaks(
+            tables(
+                paired=frame(clip("p")),
+                text=frame(clip("p")),
+                unpaired=frame(clip("u", source="f:1")),
+                retrieval=frame(clip("e", source="f:1")),
+            )
+        )
+
+
+def test_labels_and_truth():
+    clips = frame(clip("1"), clip("2", label="rain", tags=()), clip("3", dataset="b", label=None, tags=()))
+    assert label_rows(clips[:2]) == [{"dataset": "a", "label": "dog"}, {"dataset": "a", "label": "rain"}]
+    assert [row["tags"] for row in truth_rows(clips, clips[:1])] == [["dog"], ["rain"], []]
+    assert isinstance(truth_rows(clips, pd.DataFrame(clips[:0]))[0]["tags"], list)

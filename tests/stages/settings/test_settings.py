@@ -1,0 +1,144 @@
+"""Every bad setting gets one clear line and a non-zero exit; the door imports no torch."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clapline.errors import UserError
+from stages.settings.checks import check_params
+
+ROOT = Path(__file__).resolve().parents[3]
+
+GOOD = {
+    "datasets": {"sounds": {"kind": "folder", "path": "sounds"}, "words": {"kind": "captions_file", "path": "w.txt"}},
+    "roles": {
+        "paired": [
+            {"dataset": "sounds", "share": [0.1, 1.0]},
+            {"dataset": "sounds", "share": [0.0, 0.1], "use": "val"},
+        ],
+        "unpaired": [{"dataset": "sounds"}],
+        "text": [{"dataset": "words"}],
+        "retrieval": [{"dataset": "sounds"}],
+    },
+    **{
+        name: {}
+        for name in (
+            "prepare", "rewrite", "paraphrase", "synthesize", "teacher", "student", "curate", "evaluate", "richness",
+            "topics", "report", "machine",
+        )
+    },
+    "seed": 0,
+}  # fmt: skip
+
+
+def params(tmp_path, **changes):
+    """Write GOOD with changes such as teacher__learning_rate=…; None as a value removes the key."""
+    values = copy.deepcopy(GOOD)
+    for name, value in changes.items():
+        *parents, last = name.split("__")
+        target = values
+        for parent in parents:
+            target = target[int(parent)] if parent.isdigit() else target.setdefault(parent, {})
+        if value is None:
+            del target[last]
+        else:
+            target[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+def test_good_settings_pass(tmp_path):
+    assert check_params(params(tmp_path)) == 15
+
+
+def test_the_repositorys_own_settings_pass():
+    for path in [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]:
+        if path.is_file():
+            assert check_params(path) == 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"studnet": {}}, ["studnet is not a known section", "did you mean 'student'?"]),
+        ({"curate": None}, ["section 'curate' is missing"]),
+        ({"teacher__learning_rte": 0.1}, ["teacher.learning_rte is not a known setting", "'learning_rate'"]),
+        ({"teacher__learning_rate": "1e-4"}, ["teacher.learning_rate = '1e-4'", "write 1.0e-4"]),
+        ({"teacher__steps": 10.5}, ["teacher.steps = 10.5", "integer"]),
+        ({"curate__sigma_audio_text": 1.5}, ["curate.sigma_audio_text = 1.5", "less than or equal to 1"]),
+        ({"curate__sigma_text_text": -2.0}, ["curate.sigma_text_text = -2.0", "greater than or equal to -1"]),
+        ({"datasets__sounds__kind": "foldr"}, ["datasets.sounds.kind", "unknown kind", "'foldr'", "folder"]),
+        ({"datasets__sounds__pth": "x"}, ["datasets.sounds.pth is not a known setting", "'path'"]),
+        ({"datasets__sounds": "folder"}, ["datasets.sounds needs a kind"]),
+        ({"datasets": {}}, ["datasets must name at least one"]),
+        ({"datasets__a b": {"kind": "folder", "path": "x"}}, ["'a b' is no name for a dataset"]),
+        ({"roles__unpaired__0__dataset": "sonds"}, ["roles.unpaired.0.dataset = 'sonds'", "names: sounds, words"]),
+        ({"roles__unpaired": []}, ["roles.unpaired", "at least 1 item"]),
+        ({"roles__text": None}, ["roles.text is missing"]),
+        ({"roles__paired__0__share": [0.5, 0.2]}, ["roles.paired.0", "share [0.5, 0.2] must be"]),
+        ({"roles__paired__0__use": "val"}, ["no entry with use: train"]),
+        ({"roles__paired": [{"dataset": "sounds"}]}, ["teacher.choose = 'best' needs an entry", "use: val"]),
+        ({"prepare__sample_rate_hz": 32000}, ["sample_rate_hz = 16000 must equal prepare.sample_rate_hz = 32000"]),
+        ({"teacher__model__features__maximum_hz": 9000.0}, ["maximum_hz = 9000.0", "8000.0"]),
+        ({"teacher__augmentation__crop_s": 7.5}, ["teacher.augmentation.crop_s = 7.5", "duration_s = 5.0"]),
+        ({"seed": -1}, ["seed = -1"]),
+        ({"seed": True}, ["seed = True"]),
+        ({"machine__workers": "two"}, ["machine.workers = 'two'"]),
+    ],
+)  # fmt: skip
+def test_bad_settings_are_named(tmp_path, changes, words):
+    with pytest.raises(UserError) as caught:
+        check_params(params(tmp_path, **changes))
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_there_twice_is_named(tmp_path):
+    path = params(tmp_path)
+    path.write_text(path.read_text() + "seed: 1\n")
+    with pytest.raises(UserError, match="key 'seed' stands there twice"):
+        check_params(path)
+
+
+def run(folder, *arguments, **environment):
+    variables = {name: value for name, value in os.environ.items() if name != "CLAPLINE_MIRROR"}
+    variables |= {"PYTHONPATH": str(ROOT), "CLAPLINE_HOME": str(folder / "home"), **environment}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_door(tmp_path):
+    params(tmp_path)
+    done = run(tmp_path, "-m", "stages.settings")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 15 sections are valid\n", "")
+    params(tmp_path, student__learning_rate="3e-4")
+    failed = run(tmp_path, "-m", "stages.settings")
+    assert failed.returncode == 2
+    assert failed.stdout == ""
+    assert failed.stderr.count("\n") == 1
+    assert failed.stderr.startswith("error: params.yaml: student.learning_rate = '3e-4'")
+    (tmp_path / "params.yaml").write_text("seed: [0\n")
+    broken = run(tmp_path, "-m", "stages.settings")
+    assert (broken.returncode, broken.stderr.count("\n")) == (2, 1)
+    (tmp_path / "params.yaml").unlink()
+    missing = run(tmp_path, "-m", "stages.settings")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "door", ["stages.settings", "stages.download", "stages.prepare", "stages.prepare.catalogue"]
+)  # fmt: skip
+def test_doors_are_light(tmp_path, door):
+    module = door if door.endswith("catalogue") else f"{door}.__main__"
+    code = (
+        f"import sys, {module}; print(*sorted({{'torch', 'transformers', 'matplotlib', 'scipy'}} & set(sys.modules)))"
+    )
+    done = run(tmp_path, "-c", code)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
