@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clapline.errors import UserError, door
-from clapline.params.analyse import Richness
 from clapline.params.base import read_section
+from clapline.params.richness import Richness
 from clapline.storage import atomic_folder, write_json
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS

@@ -14,7 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from clapline.errors import UserError
-from clapline.params.analyse import Topics as Settings
+from clapline.params.topics import Topics as Settings
 from clapline.randomness import derived_seed, generator
 from clapline.text.embedding import TFIDF, CaptionEmbedder, SentenceEmbedder, TfidfSvd
 from clapline.text.topics import OUTLIER, Topics, centroids_of

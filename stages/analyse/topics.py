@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from clapline.errors import UserError, door
-from clapline.params.analyse import Topics
 from clapline.params.base import read_section, read_seed
+from clapline.params.topics import Topics
 from clapline.storage import atomic_folder, write_json, write_text
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS

@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from clapline.errors import UserError
-from clapline.params.analyse import Richness, Topics
 from clapline.params.base import PARAMS_FILE, Section, read_params, read_seed, validated
 from clapline.params.captions import Paraphrase, Rewrite, Synthesize
 from clapline.params.curate import Curate
@@ -20,9 +19,11 @@ from clapline.params.machine import Machine
 from clapline.params.model import Model
 from clapline.params.prepare import Prepare
 from clapline.params.report import Report
+from clapline.params.richness import Richness
 from clapline.params.roles import EVALUATION_ROLES, TRAINING_ROLES, Entry, Roles
 from clapline.params.student import Student
 from clapline.params.teacher import Teacher
+from clapline.params.topics import Topics
 from clapline.params.training import Training
 
 SECTIONS: dict[str, type[Section]] = {

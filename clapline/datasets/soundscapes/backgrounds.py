@@ -43,8 +43,9 @@ def room(draw: Draw) -> Signal:
 
 def cafe(draw: Draw) -> Signal:
     """A murmur of many people, no voice of its own."""
-    murmur = sum(band(draw.noise(), draw.log(250, 1600), 0.3) * (1 + 0.6 * draw.wander(3)) for _ in range(4))
-    return _tilted(draw, 0.7) * 0.6 + np.asarray(murmur)
+    low, high = (band(draw.noise(), draw.log(*span), 0.4) for span in ((250, 600), (700, 1600)))
+    murmur = low / low.std() * (1 + 0.6 * draw.wander(3)) + high / high.std() * (1 + 0.6 * draw.wander(3))
+    return _tilted(draw, 0.7) + murmur
 
 
 def hall(draw: Draw) -> Signal:

@@ -22,7 +22,7 @@ from clapline.datasets.soundscapes import (
 )
 from clapline.datasets.soundscapes.backgrounds import BACKGROUNDS
 from clapline.datasets.soundscapes.scene import Scene
-from clapline.datasets.soundscapes.synthesis import Draw, Signal, octaves_of, samples
+from clapline.datasets.soundscapes.synthesis import Draw, Signal, fft_size, octaves_of, samples
 
 _FAMILIES = (
     sounds_animal,
@@ -52,7 +52,7 @@ def render_event(sound: str, seconds: float, rng: np.random.Generator) -> tuple[
 def chained(signal: Signal, rng: np.random.Generator, *, distant: bool = False) -> Signal:
     """Return the signal as a random microphone in a random place would hear it; a distant one is dull and blurred."""
     tail = samples(0.5 if distant else 0.12)
-    size = fft.next_fast_len(len(signal) + tail, real=True)
+    size = fft_size(len(signal) + tail)
     place = octaves_of(size)
     gain_db = np.interp(place, _EQ_KNOTS, rng.normal(0, _EQ_SD_DB, len(_EQ_KNOTS))).astype(np.float32)
     octaves = place - np.float32(np.log2(700.0))

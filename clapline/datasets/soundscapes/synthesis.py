@@ -124,10 +124,11 @@ def decay(n: int, tau_s: float, attack_s: float = 0.002) -> Signal:
 
 def hump(n: int, attack: float = 0.15, release: float = 0.3) -> Signal:
     """Return an envelope with raised-cosine flanks, given as fractions of its length."""
-    x = np.linspace(0, 1, n)
-    up = np.clip(x / max(attack, 1e-3), 0, 1)
-    down = np.clip((1 - x) / max(release, 1e-3), 0, 1)
-    return (0.5 - 0.5 * np.cos(np.pi * up)) * (0.5 - 0.5 * np.cos(np.pi * down))
+    envelope = np.ones(n)
+    rise, fall = max(1, int(attack * n)), max(1, int(release * n))
+    envelope[:rise] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / rise)
+    envelope[n - fall :] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fall + 1) / fall)
+    return envelope
 
 
 def struck(n: int, frequencies: Sequence[float], taus_s: Sequence[float], gains: Sequence[float]) -> Signal:
@@ -151,6 +152,12 @@ def lay(n: int, times_s: Sequence[float] | Signal, grain: Callable[[int], Signal
     return out
 
 
+def fft_size(n: int) -> int:
+    """Return a quick FFT size of at least `n` from a short ladder, so that `octaves_of` finds most sizes again."""
+    step = 1 << max(0, n.bit_length() - 4)
+    return next(part * step for part in (8, 9, 10, 12, 15, 16) if part * step >= n)
+
+
 @functools.lru_cache(maxsize=64)
 def octaves_of(size: int) -> NDArray[np.float32]:
     """Return log2 of the frequencies in Hz of a real FFT of `size` points; below 20 Hz as at 20 Hz. Read only."""
@@ -161,7 +168,7 @@ def octaves_of(size: int) -> NDArray[np.float32]:
 
 def filtered(signal: Signal, gain: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Signal:
     """Return the signal with its spectrum multiplied by `gain(log2 of Hz)` (zero phase, single precision)."""
-    size = fft.next_fast_len(len(signal) + 800, real=True)
+    size = fft_size(len(signal) + 800)
     shaped = fft.rfft(signal.astype(np.float32), size) * gain(octaves_of(size))
     return fft.irfft(shaped, size)[: len(signal)].astype(np.float64)
 

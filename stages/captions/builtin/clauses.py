@@ -26,9 +26,14 @@ _PREPOSITIONS = word_set(
 )
 _FRONTABLE = "in|on|at|near|outside|inside|behind|under|beside"
 _AUXILIARIES = word_set("has have had does do did can could will would may might must keeps gets")
+_JOINING = frozenset({"while", "as", "when", "that", "which", "who", "until"})
 _BE = {"is", "are", "was", "were"}
 _PLURAL_WORDS = word_set("people men women children birds sheep others crickets")
 _UNCOUNTED = word_set("water wind rain music traffic thunder laughter applause static speech machinery")
+_DESCRIBING = word_set(
+    "distinct pitched hoarse far-off far-away black white red single rough real very harsh dull faint"
+)
+_ENDED = re.compile(r"(?:ous|ful|ive|able|ible|ish|less|ical)$")
 _ADVERB = re.compile(r"^[a-z]+ly$")
 
 
@@ -74,6 +79,8 @@ class Part:
             head, tail = f"{head} {last.group(1)}", last.group(2)
         if self.verb and len(head.split()) < len(self.subject.split()) + 1:
             return None
+        if re.search(r" (?:that|which|who) ", head):
+            return None
         if len(tail.split()) < 2 or re.search(r"\b(?:of|to|the|a|an|is|are|by|back)$", head):
             return None
         if re.fullmatch(r"(?:on|off|up|down|out|over|in) (?:and|then|again|loudly)\b.*", tail):
@@ -90,8 +97,9 @@ def _following(rest: str, be: str) -> str:
     def inflected(match: re.Match[str]) -> str:
         word = match.group(2)
         base = base_of_third(word) if be == "is" else word if word in verbs() else None
-        after = rest[match.end() :].split(" ")
-        clause_follows = len(after) > 1 and (after[1] in verbs() or after[1].endswith("ing"))
+        nearby = match.string[match.end() :].strip().split(" ")[0]
+        # "… and waves crash": the word is another clause's subject.
+        clause_follows = nearby in verbs() or nearby.endswith("ing")
         return match.group() if base is None or clause_follows else match.group(1) + gerund(base)
 
     return _COORDINATED.sub(inflected, f" {rest}")[1:]
@@ -107,6 +115,8 @@ def read_part(text: str) -> Part:
     words = text.split(" ")
     low = [word.lower().strip(",;") for word in words]
     for place, word in enumerate(low):
+        if word in _JOINING:
+            break
         if word in _BE and place and low[0] not in {"there", "it", "this", "that"}:
             after = place + 1
             while after < len(low) and (_ADVERB.match(low[after]) or low[after] in {"being", "constantly"}):
@@ -118,7 +128,7 @@ def read_part(text: str) -> Part:
     if low[0] in _PREPOSITIONS or low[0] in {"it", "there", "this", "that", "he", "she", "they"}:
         return Part(text, "other")
     for place in range(1, len(low)):
-        if low[place] in _AUXILIARIES:
+        if low[place] in _AUXILIARIES or low[place] in _JOINING:
             return Part(text, "other")
         found = _verb_at(low, place)
         if found:
@@ -138,7 +148,7 @@ def read_part(text: str) -> Part:
         (word in verbs() or base_of_third(word)) and before not in _DETERMINERS | _PREPOSITIONS
         for before, word in pairwise(low)
     )
-    starts_as_verb = base_of_third(low[0]) is not None and low[0] not in _PLURAL_WORDS
+    starts_as_verb = base_of_third(low[0]) is not None and len(low) > 1 and low[1] not in _PREPOSITIONS
     has_comma = "," in text
     return Part(text, "other" if finite or starts_as_verb or has_comma else "noun")
 
@@ -146,24 +156,29 @@ def read_part(text: str) -> Part:
 def _verb_at(low: list[str], place: int) -> tuple[str, str, str] | None:
     word, before = low[place], low[place - 1]
     subject_like = before not in _DETERMINERS and before not in _PREPOSITIONS and before not in {"and", "or", "but"}
-    if not subject_like and not (_ADVERB.match(before)):
+    if (not subject_like or _describes(before)) and not _ADVERB.match(before):
         return None
     base = base_of_third(word)
     if base and not _plural_subject(low[:place]):
         return "clause", gerund(base), "is"
     if word in verbs() and _plural_subject(low[:place]):
         return "clause", gerund(word), "are"
-    if _alone(low[0], place) and re.search(r"[a-z]{2}(?<![su])s$", word) and before not in adjectives():
+    if _alone(low[0], place) and re.search(r"[a-z]{2}(?<![su])s$", word):
         # After "a carpenter" an unknown word in -s is a verb.
         return "clause", gerund(guessed_base(word)), "is"
     if base_of_gerund(word) and before not in FUNCTION_WORDS:
         # "a noisy ringing phone", "loud barking": an adjective in front, no subject.
-        if before in adjectives():
-            return None
         if place == 1 and before.endswith(("ed", "y", "ic", "al", "ant", "oud", "ow", "aint", "ight", "ft", "ief")):
             return None
         return "participle", word, "are" if _plural_subject(low[:place]) else "is"
     return None
+
+
+def _describes(word: str) -> bool:
+    """Tell whether a word describes the noun that follows: "a faint hiss", "reversing beeps"."""
+    if word in adjectives() or word in _DESCRIBING:
+        return True
+    return base_of_gerund(word) is not None or _ENDED.search(word) is not None
 
 
 def _alone(first: str, place: int) -> bool:

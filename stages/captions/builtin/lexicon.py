@@ -57,7 +57,8 @@ def replacements(purpose: str, kinds: str) -> dict[str, tuple[str, ...]]:
     for entry in entries():
         if entry.part in kinds:
             for form, inflect in _inflections(entry):
-                table[form] = tuple(inflect(alternative) for alternative in entry.alternatives[purpose])
+                # The base form comes first: "cut" stays "chop" though it is its own past too.
+                table.setdefault(form, tuple(inflect(alternative) for alternative in entry.alternatives[purpose]))
     return table
 
 
@@ -136,4 +137,5 @@ def _alternatives(word: str, before: str, purpose: str) -> tuple[str, ...] | Non
         or before in {"to", "people", "children", "men", "women"}
     ):
         return verbs.get(word) or plain.get(word) or nouns.get(word)
-    return nouns.get(word) or plain.get(word) or verbs.get(word)
+    # A bare form elsewhere is no verb: "close proximity".
+    return nouns.get(word) or plain.get(word) or (verbs if word.endswith("ed") else both).get(word)

@@ -19,6 +19,7 @@ from stages.captions.builtin.verbs import base_of_third
 
 _SAME_ENOUGH = 0.88  # the rules aim a little under the bounds of the checks
 _OTHER_ENOUGH = 0.55
+_FINITE = frozenset({"is", "are", "was", "were", "has", "have", "had", "does", "can"})
 
 
 def paraphrase(caption: str, level: int, purpose: str, turn: int) -> str:
@@ -42,6 +43,7 @@ def _body(caption: str) -> tuple[str, str]:
     text = " ".join(caption.split())
     stop = "." if text.endswith(".") else ""
     text = text.rstrip(" .;,")
+    text = text.lower() if text.isupper() else text
     first = text.split(" ", 1)[0]
     if text and first != "I" and not (len(first) > 1 and first.isupper()):
         text = text[0].lower() + text[1:]
@@ -108,17 +110,20 @@ def _train_part(part: Part) -> Iterator[str]:
         yield f"{place}, {read_part(rest).heard()}"
     if part.verb or part.kind == "noun":
         yield part.heard()
+    if part.verb and part.be in {"is", "are"}:
+        yield f"{part.subject} {part.be} {part.verb} {part.rest}".strip()
 
 
 def _train_whole(body: str) -> Iterator[str]:
     whole = read_part(body)
     if "," not in body:
         yield from _train_part(whole)
-    if whole.kind == "clause" or _has_clause(body):
-        yield f"it sounds like {body}"
+    yield f"it sounds like {body}"
+    if _has_clause(body):
         yield f"it can be heard how {body}"
-    yield f"{body} can be heard"
-    yield f"{body} is heard"
+    else:
+        yield f"{body} can be heard"
+        yield f"{body} is heard"
 
 
 def _test(scene: Scene, parts: list[Part]) -> Iterator[str]:
@@ -166,7 +171,8 @@ def _test_whole(body: str) -> Iterator[str]:
 
 
 def _has_clause(body: str) -> bool:
-    return any(read_part(side).kind in {"clause", "other"} for side in re.split(r",? (?:and|while|as) ", body))
+    sides = re.split(r",? (?:and|while|as) ", body)
+    return any(read_part(side).kind == "clause" for side in sides) or bool(_FINITE & set(tokens(body)))
 
 
 def _is_action(text: str) -> bool:

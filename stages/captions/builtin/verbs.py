@@ -14,7 +14,10 @@ def verbs() -> frozenset[str]:
     """Return all known verbs in their base form."""
     lines = Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").splitlines()
     listed = {word for line in lines if not line.startswith("#") for word in line.split()}
-    return frozenset(listed | {entry.word for entry in entries() if entry.part in "bv"})
+    for entry in entries():
+        if entry.part in "bv":
+            listed |= {entry.word} | {phrase.split(" ")[0] for side in entry.alternatives.values() for phrase in side}
+    return frozenset(listed)
 
 
 @cache

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clapline.chapter import read_chapter
-from clapline.params.analyse import Topics as Settings
+from clapline.params.topics import Topics as Settings
 from clapline.storage import read_json
 from clapline.tables.topics import ASSIGNMENTS
 from clapline.text.embedding import TfidfSvd

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from clapline.errors import UserError
-from stages.train.batches import Sampler
-from stages.train.data import Source, TrainingData, curated_source, paired_source, paraphrases_by_caption
-
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.pairs import PAIRS
+from stages.train.batches import Sampler
+from stages.train.data import Source, TrainingData, curated_source, paired_source, paraphrases_by_caption
 
 
 def data(paired: float = 1.0, curated: float = 1.0, **more) -> TrainingData:

@@ -157,7 +157,7 @@ def test_schedule_rises_then_falls():
     factors = [learning_rate_factor(step, 100, 0.1) for step in range(100)]
     assert factors[:10] == sorted(factors[:10])
     assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert 0 < min(factors)
+    assert min(factors) > 0
     assert max(factors) == 1.0
     assert learning_rate_factor(0, 100, 0.0) == 1.0
 

@@ -8,7 +8,7 @@ import pytest
 from clapline.datasets.soundscapes.backgrounds import BACKGROUNDS
 from clapline.datasets.soundscapes.clip import make_clip
 from clapline.datasets.soundscapes.render import SOUNDS, chained, loudest_level, render_event
-from clapline.datasets.soundscapes.synthesis import SAMPLE_RATE_HZ, Draw, contour, lay, tone
+from clapline.datasets.soundscapes.synthesis import SAMPLE_RATE_HZ, Draw, contour, fft_size, hump, lay, tone
 from clapline.datasets.soundscapes.taxonomy import CLASSES, FAMILY_PHRASES, KIND_PHRASES, PLACES, TREE, UNHEARD
 
 
@@ -60,6 +60,16 @@ def test_tone_equals_its_sum_of_sines():
 def test_tone_leaves_out_what_would_alias():
     spectrum = np.abs(np.fft.rfft(tone(3000.0, 16_000, (1, 1, 1, 1))))
     assert set(np.flatnonzero(spectrum > 1000)) == {3000, 6000}
+
+
+def test_hump_and_fft_size_at_their_edges():
+    for n in (1, 2, 16, 999):
+        for attack, release in ((0, 0), (0.5, 0.5), (1, 1)):
+            envelope = hump(n, attack, release)
+            assert envelope.shape == (n,)
+            assert 0 <= envelope.min() <= envelope.max() <= 1
+    for n in range(1, 5000):
+        assert n <= fft_size(n) <= max(16, 1.3 * n)
 
 
 def test_lay_cuts_what_runs_over():

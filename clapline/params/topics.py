@@ -1,16 +1,10 @@
-"""The `richness` and `topics` sections: what the captions are like."""
+"""The `topics` section: what the captions are about (BERTopic)."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from clapline.params.base import Section
-
-
-class Richness(Section):
-    """Lexical richness."""
-
-    mtld_threshold: float = Field(0.72, gt=0, lt=1, description="type-token ratio at which an MTLD factor closes")
 
 
 class Topics(Section):
