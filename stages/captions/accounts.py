@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from clapline import chapter
+import clapline.chapter as chapter
 from clapline.storage import atomic_folder, content_key, write_json
 from clapline.tables.captions import DROPPED
 from stages.captions.asking import Outcome

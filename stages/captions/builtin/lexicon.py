@@ -87,7 +87,9 @@ def _last(maker: Maker) -> Maker:
         # "piece of foliage" → "pieces of foliage"; else the last word carries the number.
         head, of, tail = phrase.partition(" of ")
         words = head.split(" ")
-        return " ".join([*words[:-1], maker(words[-1])]) + of + tail
+        plural_already = words[-1].endswith("s") and not words[-1].endswith(("ss", "us"))
+        last = words[-1] if plural_already else maker(words[-1])
+        return " ".join([*words[:-1], last]) + of + tail
 
     return inflected
 
@@ -111,7 +113,7 @@ def find(text: str, purpose: str) -> list[tuple[int, int, tuple[str, ...]]]:
     ]
     taken = [(start, end) for start, end, _ in found]
     before = ""
-    for match in re.finditer(r"[A-Za-z]+(?:-[A-Za-z]+)*", text):
+    for match in re.finditer(r"[A-Za-z]+(?:-[A-Za-z]+)*\b(?!['’])", text):
         word = match.group().lower()
         inside = any(start <= match.start() < end for start, end in taken)
         alternatives = None if inside or word in _GRAMMAR else _alternatives(word, before, purpose)
