@@ -13,6 +13,8 @@ from clapline.params.model import TextEncoder
 
 PADDING, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
 
+GROUP = 32  # captions encoded with one padding
+
 Inputs = dict[str, Tensor]
 
 
@@ -70,9 +72,15 @@ class TransformerText(nn.Module):
         }
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Return caption states `(batch, width)`."""
-        states = self.encoder(**inputs).last_hidden_state
-        return masked_mean(states, inputs["attention_mask"])
+        """Return caption states `(batch, width)`. Captions are grouped by length: a long one pads few others."""
+        lengths = inputs["attention_mask"].sum(dim=1)
+        order = lengths.argsort(stable=True)
+        states = []
+        for rows in order.split(GROUP):
+            tokens = int(lengths[rows].max())
+            ids, mask = inputs["input_ids"][rows, :tokens], inputs["attention_mask"][rows, :tokens]
+            states.append(masked_mean(self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask))
+        return torch.cat(states)[order.argsort()]
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:

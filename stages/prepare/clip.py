@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,17 +55,6 @@ def make_clip(dataset: str, clip_id: str, path: Path, settings: Prepare) -> Made
     if settings.quantisation_bits is not None:
         samples = requantise(samples, settings.quantisation_bits, generator(0, "prepare", dataset, clip_id))
     return Made(flac_bytes(samples, settings.sample_rate_hz), len(samples) / settings.sample_rate_hz)
-
-
-def end_with_parent() -> None:
-    """Let this worker end with the process that started it: else a killed run leaves its workers waiting."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check_duration(count: int, settings: Prepare) -> None:

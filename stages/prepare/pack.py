@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
@@ -17,7 +16,8 @@ from clapline.errors import UserError
 from clapline.params.machine import Machine
 from clapline.params.prepare import Prepare
 from clapline.progress import tracked
-from stages.prepare.clip import Made, end_with_parent, make_clips
+from clapline.workers import worker_pool
+from stages.prepare.clip import Made, make_clips
 
 Item = RawClip | BadItem
 _ITEMS_PER_TASK = 8
@@ -87,11 +87,8 @@ def _made(
         for task in tasks:
             yield from zip(task, make_clips(dataset, raw, task, settings), strict=True)
         return
-    # forkserver: a plain fork of a process with threads can hang.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.prepare.clip"])
     waiting: deque[tuple[list[Item], Future]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+    with worker_pool(workers, ["stages.prepare.clip"]) as pool:
         try:
             for task in tasks:
                 waiting.append((task, pool.submit(make_clips, dataset, raw, task, settings)))

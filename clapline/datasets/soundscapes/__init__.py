@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from pydantic import Field
@@ -25,6 +23,7 @@ from clapline.datasets.soundscapes.taxonomy import CLASSES
 from clapline.params.base import Section
 from clapline.params.machine import Machine
 from clapline.progress import tracked
+from clapline.workers import worker_pool
 
 CARD = Card(
     title="Soundscapes (synthesised)",
@@ -71,7 +70,7 @@ def fetch(options: Options, raw: Path, machine: Machine) -> Fetched:
     if workers == 1:
         lines = list(tracked(map(render, items), "rendering", len(items), shown=machine.progress))
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+        with worker_pool(workers, ["clapline.datasets.soundscapes.clip"]) as pool:
             chunk = max(1, min(32, len(items) // (4 * workers)))
             done = pool.map(render, items, chunksize=chunk)
             lines = list(tracked(done, "rendering", len(items), shown=machine.progress))

@@ -126,9 +126,9 @@ def test_machine_settings_change_no_weight(toy, new_clap):
 
 
 def test_a_diverging_run_stops_with_one_line(toy, new_clap):
+    run = trainer(toy, new_clap)
+    run.data = dataclasses.replace(run.data, features=run.data.features * float("nan"))
     with pytest.raises(UserError, match="learning rate"):
-        run = trainer(toy, new_clap)
-        run.data = dataclasses.replace(run.data, features=run.data.features * float("nan"))
         run.run(Checkpoint("student", "nan"))
 
 
