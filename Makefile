@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt tools/mend_torchaudio.py
 
 # An unpacked archive has no git history: DVC then works without it (metrics diff and exp need git).
 .dvc/config.local: | $(STAMP)
-	@if git -C $(CURDIR) rev-parse --show-toplevel 2>/dev/null | grep -qx "$(CURDIR)"; then touch $@; \
+	@if git -C $(CURDIR) rev-parse --show-toplevel 2>/dev/null | grep -qxF "$(CURDIR)"; then touch $@; \
 	else echo "no git history here: dvc repro works, dvc metrics diff and dvc exp need git"; \
 	printf '[core]\n    no_scm = True\n' > $@; fi
 

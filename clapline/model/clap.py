@@ -119,8 +119,9 @@ class Clap(nn.Module):
     def from_pretrained(cls, folder: Path | str) -> Clap:
         """Load a model that `save` wrote. Raises UserError when the folder is not one."""
         folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{folder} is no saved model: it has no config.json")
+        for name in ("config.json", "model.safetensors"):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder} is no saved model: it has no {name}")
         config = read_json(folder / "config.json")
         settings = validated(Model, config["model"], f"{folder}/config.json: model")
         model = cls(settings, build_text_encoder(settings.text, folder=folder))

@@ -25,8 +25,9 @@ def find_model(model: str) -> Path:
     Raises:
         UserError: nowhere to be had.
     """
-    if Path(model).is_dir():
-        return Path(model)
+    for folder in (Path(model), Path(os.environ.get("DVC_ROOT", ".")) / model):
+        if folder.is_dir():
+            return folder
     mirrored = mirror()
     if mirrored is not None and (mirrored / "models" / model).is_dir():
         return mirrored / "models" / model
@@ -44,7 +45,7 @@ def find_model(model: str) -> Path:
             pass
     if os.environ.get("HF_HUB_OFFLINE") != "1":
         try:
-            return Path(snapshot_download(repository))
+            return Path(snapshot_download(repository, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
         except Exception as error:
             reason = f"{type(error).__name__}"
     else:

@@ -12,16 +12,21 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
+from clapline.errors import UserError
 from clapline.model.lookup import find_model
 from clapline.model.text import Inputs, masked_mean
 from clapline.params.model import TextEncoder
+from clapline.progress import tracked
 from clapline.storage import atomic_path, file_sha256, store
 
 
 def _load(folder: Path) -> tuple[nn.Module, object]:
     from transformers import AutoModel, AutoTokenizer
 
-    return AutoModel.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise UserError(f"{folder} holds no model.safetensors; other formats are not loaded")
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    return model, AutoTokenizer.from_pretrained(folder)
 
 
 class PretrainedText(nn.Module):
@@ -55,6 +60,8 @@ class FrozenText(nn.Module):
         super().__init__()
         self.folder = find_model(settings.model or "")
         self.maximum_tokens = settings.maximum_tokens
+        if not (self.folder / "model.safetensors").is_file():
+            raise UserError(f"{self.folder} holds no model.safetensors; other formats are not loaded")
         weights = file_sha256(self.folder / "model.safetensors")
         self.cache = store("text_states", f"{weights[:32]}-{settings.maximum_tokens}")
         self.states: dict[str, np.ndarray] = {}
@@ -77,18 +84,10 @@ class FrozenText(nn.Module):
     def _encode(self, captions: list[str]) -> None:
         encoder, tokenizer = _load(self.folder)
         encoder.eval()
-        # Sorted by length, a batch pads little; each state depends on its own tokens only up to rounding, so the
-        # cache also keeps two runs equal to the last digit.
-        captions = sorted(captions, key=lambda caption: (len(caption), caption))
         states = []
-        for start in range(0, len(captions), 128):
-            encoded = tokenizer(
-                captions[start : start + 128],
-                padding=True,
-                truncation=True,
-                max_length=self.maximum_tokens,
-                return_tensors="pt",
-            )
+        # One at a time: in a batch, the last bits of a state would depend on which captions were in the cache already.
+        for caption in tracked(captions, "encoding captions", len(captions)):
+            encoded = tokenizer(caption, truncation=True, max_length=self.maximum_tokens, return_tensors="pt")
             hidden = encoder(**encoded).last_hidden_state
             states.append(nn.functional.normalize(masked_mean(hidden, encoded["attention_mask"]), dim=-1))
         names = np.stack([np.frombuffer(bytes.fromhex(self._name(caption)), dtype=np.uint8) for caption in captions])

@@ -10,21 +10,17 @@ from torch import Tensor
 
 from clapline.objectives.contrastive import contrastive
 from clapline.objectives.paraphrase import paraphrase_views
-from clapline.objectives.targets import hard_targets, same_clip, soft_targets
+from clapline.objectives.targets import hard_targets, soft_targets
 from clapline.params.objective import Objective
 
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """Embeddings of a batch of pairs, each `(batch, dimension)`, and the ids that make positives.
-
-    Two pairs are positives of each other when they are of one clip or carry the same caption.
-    """
+    """Embeddings of a batch of pairs, each `(batch, dimension)`, and which pairs are positives of each other."""
 
     audio: Tensor
     text: Tensor
-    clip_ids: Tensor  # (batch,)
-    caption_ids: Tensor  # (batch,)
+    positives: Tensor  # (batch, batch) boolean, symmetric, the diagonal among them
     paraphrases: Sequence[Tensor] = ()  # one per level
     teacher_audio: Tensor | None = None
     teacher_text: Tensor | None = None
@@ -33,7 +29,7 @@ class EmbeddedBatch:
 
 def objective(settings: Objective, batch: EmbeddedBatch, scale: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum and its parts by name (unweighted). A part of weight 0 is not computed."""
-    positives = same_clip(batch.clip_ids) | same_clip(batch.caption_ids)
+    positives = batch.positives
     targets = hard_targets(positives)
     ignored = _ignored(settings.contrastive.ignore_similar_captions_above, positives, batch.caption_similarity)
     parts: dict[str, Tensor] = {}

@@ -5,15 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def same_clip(clip_ids: Tensor) -> Tensor:
-    """Return the positives of a batch as a boolean `(batch, batch)`: pairs of one clip, the diagonal among them."""
-    return clip_ids[:, None] == clip_ids[None, :]
-
-
 def hard_targets(positives: Tensor) -> Tensor:
     """Return rows that share their mass evenly over the positives, `(batch, batch)`; each row sums to 1.
 
     Equals the identity when no two pairs of the batch are of one clip.
+
+    Args:
+        positives: `(batch, batch)` boolean, the diagonal among them.
     """
     return positives.float() / positives.sum(dim=1, keepdim=True)
 

@@ -17,7 +17,7 @@ PARAMS_FILE = Path("params.yaml")
 class Section(BaseModel):
     """A section of params.yaml: strict types (YAML reads `1e-4` as text: write `1.0e-4`), no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 AnySection = TypeVar("AnySection", bound=BaseModel)

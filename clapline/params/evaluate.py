@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from clapline.params.base import Section
@@ -10,7 +12,7 @@ from clapline.params.base import Section
 class Evaluate(Section):
     """How models are evaluated."""
 
-    prompts: list[str] = Field(
+    prompts: list[Annotated[str, Field(pattern=r"\{label\}")]] = Field(
         default_factory=lambda: ["this is a sound of {label}"],
         min_length=1,
         description="zero-shot sentences; several are averaged as embeddings",

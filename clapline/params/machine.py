@@ -11,7 +11,11 @@ from clapline.params.base import Section
 
 
 class Machine(Section):
-    """Workers, device, rate limits, progress, and where a language model is served."""
+    """Workers, device, rate limits, progress, and where a language model is served.
+
+    A GPU rounds otherwise than a CPU, and another server may answer otherwise: these two change no result beyond that,
+    and DVC does not rerun a stage for them (`dvc repro -f` does).
+    """
 
     workers: int = Field(0, ge=0, le=1024, description="processes for decoding and synthesis; 0: one per core")
     device: Literal["auto", "cpu"] = Field(
@@ -26,4 +30,6 @@ class Machine(Section):
 
     def worker_count(self) -> int:
         """Return the number of processes to use."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )

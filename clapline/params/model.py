@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from clapline.params.base import Section
 
@@ -26,7 +26,9 @@ class AudioEncoder(Section):
     """Which network turns log-mel frames into frame states."""
 
     kind: Literal["cnn"] = Field("cnn", description="small convolutional network, trained from scratch")
-    channels: list[int] = Field(default_factory=lambda: [16, 32, 64, 128, 128], min_length=1, description="per block")
+    channels: list[PositiveInt] = Field(
+        default_factory=lambda: [16, 32, 64, 128, 128], min_length=1, max_length=8, description="per block"
+    )
     pooling: Literal["mean", "mean_max"] = Field("mean", description="over frames; mean_max adds the largest value")
 
 

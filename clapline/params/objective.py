@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clapline.params.base import Section
 
@@ -34,3 +34,11 @@ class Objective(Section):
 
     contrastive: Contrastive = Field(default_factory=Contrastive)
     paraphrase: ParaphraseViews = Field(default_factory=ParaphraseViews)
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Objective:
+        if self.contrastive.weight + self.paraphrase.weight == 0:
+            raise ValueError("every weight is 0: nothing to learn")
+        if self.contrastive.targets == "soft" and self.contrastive.ignore_similar_captions_above is not None:
+            raise ValueError("contrastive: soft targets give similar captions mass; they cannot be ignored as well")
+        return self

@@ -5,6 +5,8 @@ A consumer depends on the table alone: `sha256` stands for the audio in the shar
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 
@@ -42,6 +44,12 @@ REJECTS = Table(
     pa.schema([("dataset", pa.string()), ("path", pa.string()), ("reason", pa.string())]),
     keys=("dataset", "path"),
 )
+
+
+def credit(clip: Any) -> str:
+    """Return where a clip comes from and under which licence, to stand beside a player: " [freesound:123, CC BY 3.0]"."""
+    known = [value for value in (clip.source_id, clip.licence) if isinstance(value, str) and value]
+    return f" [{', '.join(known)}]" if known else ""
 
 
 def without_answers(clips: pd.DataFrame) -> pd.DataFrame:

@@ -165,6 +165,7 @@ async def _ask_server(
     from stages.captions.client import Client, NoAnswer, Refused
 
     silent: Counter[str] = Counter()
+    refused: list[str] = []
     fatal: list[UserError] = []
     waiting: Iterator[_Conversation] = iter(conversations)
 
@@ -174,6 +175,7 @@ async def _ask_server(
                 try:
                     reply = await client.ask(conversation.messages, conversation.question.prompt.version)
                 except Refused as error:
+                    refused.append(str(error))
                     conversation.refuse(str(error))
                 except NoAnswer as error:
                     silent[str(error)] += 1
@@ -193,6 +195,8 @@ async def _ask_server(
                 group.create_task(worker(client, lambda: bar.advance(task)))
     if fatal:
         raise fatal[0]
+    if len(refused) == len(conversations) > 1:
+        raise UserError(f"{description}: the language model server refused every question ({refused[0]})")
     if silent:
         reasons = ", ".join(f"{reason} ×{count}" for reason, count in sorted(silent.items()))
         raise UserError(

@@ -89,7 +89,7 @@ class Client:
         except (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError) as error:
             raise NoAnswer(type(error).__name__) from None
         except openai.APIStatusError as error:
-            raise Refused(f"status {error.status_code}") from None
+            raise Refused(f"status {error.status_code}: {' '.join(str(error.message).split())[:200]}") from None
         return self._reply(raw.json(), prompt_version)
 
     def _reply(self, body: Any, prompt_version: str) -> Reply:

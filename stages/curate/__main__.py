@@ -12,7 +12,7 @@ from clapline.errors import UserError, door
 from clapline.params.base import read_section
 from clapline.params.curate import Curate
 from clapline.storage import atomic_folder
-from clapline.tables.clips import CLIPS
+from clapline.tables.clips import CLIPS, credit
 from clapline.tables.labels import LABELS
 from clapline.tables.pairs import PAIRS
 from clapline.tables.truth import TRUTH
@@ -80,9 +80,12 @@ def copied_examples(
         clip = pool.audio_rows.iloc[chosen.new.clip[pair]]
         caption = pool.text_rows.iloc[chosen.new.caption[pair]]
         file = f"pair_{number:02d}.flac"
-        (folder / file).write_bytes(reader.read_bytes(by_key[(clip["dataset"], clip["clip_id"])]))
+        source = by_key[(clip["dataset"], clip["clip_id"])]
+        (folder / file).write_bytes(reader.read_bytes(source))
         heard = ", ".join(tags.get((clip["dataset"], clip["clip_id"]), [])) or "unknown"
-        words = f"“{caption['text']}” (similarity {chosen.new.similarity[pair]:.3f}; really heard: {heard})"
+        words = (
+            f"“{caption['text']}” (similarity {chosen.new.similarity[pair]:.3f}; really heard: {heard}){credit(source)}"
+        )
         listening.append(Listening(file, words))
     return listening
 

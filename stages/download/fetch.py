@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from clapline import randomness
+from clapline.datasets import sources
 from clapline.params.base import Section
 from clapline.params.machine import Machine
 from clapline.storage import atomic_folder, content_key, file_sha256, store
@@ -59,9 +61,11 @@ def linked(folder: Path, raw: Path) -> tuple[int, int]:
 
 
 def _sources(kind: ModuleType) -> list[list[str]]:
-    """Return name and SHA-256 of each source file of the kind: an edit there may change what it fetches."""
+    """Return name and SHA-256 of what may change a fetch: the kind's modules and word lists, and what they draw on."""
     root = Path(kind.__file__).parent
-    return [[file.relative_to(root).as_posix(), file_sha256(file)] for file in sorted(root.rglob("*.py"))]
+    own = [file for file in _files(root) if "__pycache__" not in file.parts]
+    shared = [Path(module.__file__) for module in (randomness, sources)]
+    return [[file.name, file_sha256(file)] for file in [*own, *shared]]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from clapline import chapter
 from clapline.audio.shards import ShardReader
 from clapline.randomness import generator
 from clapline.search import top_k
+from clapline.tables.clips import credit
 from stages.evaluate.benchmarks import Retrieval
 from stages.evaluate.encoded import Encoded
 from stages.evaluate.parts import Part
@@ -78,4 +79,4 @@ def _shown(
 def _player(folder: Path, file: str, words: str, clips: pd.DataFrame, row: int, reader: ShardReader) -> chapter.Block:
     clip = next(clips.iloc[[row]].itertuples(index=False))
     (folder / file).write_bytes(reader.read_bytes(clip))
-    return chapter.audio(words, file)
+    return chapter.audio(words + credit(clip), file)

@@ -112,7 +112,7 @@ def truth_rows(unpaired: pd.DataFrame, text: pd.DataFrame) -> list[dict[str, Any
 def _check_needs(role: str, clips: pd.DataFrame, where: str) -> None:
     silent = (clips["shard"] == "").sum()
     if role not in _TEXT_ROLES and silent:
-        raise UserError(f"{where}: {silent} items are captions without audio; only the text and labels roles take them")
+        raise UserError(f"{where}: {silent} items are captions without audio; only the text role takes them")
     if role in {"zero_shot", "labels"} and clips["label"].isna().any():
         raise UserError(f"{where}: {clips['label'].isna().sum()} clips have no label, which {role} needs")
     if role == "hierarchy" and not clips["caption_tree"].map(len).all():

@@ -118,6 +118,11 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
     _check_model(teacher.model, rate, f"{path}: teacher.model.features")
     if student.model is not None:
         _check_model(student.model, rate, f"{path}: student.model.features")
+        _check_same_features(teacher, student, path)
+    _check_objectives(checked, path)
+    curate = checked["curate"]
+    if curate.strategy != "du" and not checked["roles"].labels:
+        raise UserError(f"{path}: curate.strategy = {curate.strategy!r} aims at labels, but roles.labels is empty")
     validates = any(entry.use == "val" for entry in checked["roles"].paired)
     sections: dict[str, Training] = {"teacher": teacher, "student": student}
     for name, section in sections.items():
@@ -133,12 +138,37 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
             )
 
 
+def _check_same_features(teacher: Teacher, student: Student, path: Path | str) -> None:
+    if student.model is not None and student.model.features != teacher.model.features:
+        raise UserError(f"{path}: student.model.features must equal teacher.model.features: both hear the same clips")
+
+
+def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
+    teacher: Teacher = checked["teacher"]
+    student: Student = checked["student"]
+    views, written = student.objective.paraphrase, checked["paraphrase"].levels
+    if views.weight and not set(views.levels) <= set(written):
+        raise UserError(
+            f"{path}: student.objective.paraphrase.levels = {views.levels}, but paraphrase.levels = {written} "
+            "are all that is written"
+        )
+    towers = {"teacher": teacher.model.text, "student": (student.model or teacher.model).text}
+    for name, objective in {"teacher": teacher.objective, "student": student.objective}.items():
+        if objective.contrastive.ignore_similar_captions_above is not None and not towers[name].frozen:
+            raise UserError(
+                f"{path}: {name}.objective.contrastive.ignore_similar_captions_above compares captions by a frozen "
+                "text tower; set model.text.frozen: true or null here"
+            )
+
+
 def _check_model(model: Model, rate_hz: int, where: str) -> None:
     features = model.features
     if features.sample_rate_hz != rate_hz:
         raise UserError(
             f"{where}.sample_rate_hz = {features.sample_rate_hz} must equal prepare.sample_rate_hz = {rate_hz}"
         )
+    if features.duration_s * rate_hz < 2 * features.window_samples:
+        raise UserError(f"{where}.duration_s = {features.duration_s} is shorter than two analysis windows")
     if not features.minimum_hz < features.maximum_hz <= rate_hz / 2:
         raise UserError(
             f"{where}: minimum_hz = {features.minimum_hz} and maximum_hz = {features.maximum_hz} must be in order "

@@ -9,7 +9,7 @@ import numpy as np
 
 from clapline.errors import UserError
 from clapline.randomness import generator
-from stages.train.data import Source, TrainingData
+from stages.train.data import Key, Source, TrainingData
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Drawn:
     source: str
     clips: list[int]
     captions: list[str]
+    owners: list[Key]  # the clip each caption was written for
     paraphrases: dict[int, list[str]]
 
 
@@ -62,16 +63,18 @@ class Sampler:
         source = self.data.sources[self.source_of_step[step]]
         random = generator(self.seed, self.stage, "captions", step)
         places = self._places(source, int(self.earlier[step]))
-        captions = []
+        captions, owners = [], []
         for place in places:
-            options = source.captions[place]
+            options, written_for = source.captions[place], source.owners[place]
             synthetic = source.synthetic[place] if source.synthetic else ()
             if random.random() < self.data.synthetic_share and synthetic:
-                options = synthetic
-            captions.append(options[random.integers(len(options))])
+                options, written_for = synthetic, [source.owners[place][0]] * len(synthetic)
+            choice = random.integers(len(options))
+            captions.append(options[choice])
+            owners.append(written_for[choice])
         paraphrases = {}
         for level, by_caption in self.data.paraphrases.items():
             # A caption whose paraphrase was dropped (or a synthetic one) is its own view.
             options_of = [by_caption.get(caption) or [caption] for caption in captions]
             paraphrases[level] = [options[random.integers(len(options))] for options in options_of]
-        return Drawn(source.name, [source.clips[place] for place in places], captions, paraphrases)
+        return Drawn(source.name, [source.clips[place] for place in places], captions, owners, paraphrases)

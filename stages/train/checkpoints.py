@@ -13,23 +13,26 @@ from clapline.storage import atomic_path, content_key, file_sha256, store
 
 
 def code_hashes() -> dict[str, str]:
-    """Return the hash of every module of this project that the process has loaded, by name."""
+    """Return the hash of every module of this project that the process has loaded (its door, `__main__`, too)."""
     return {
         name: file_sha256(module.__file__)
         for name, module in sorted(sys.modules.items())
-        if name.split(".")[0] in {"clapline", "stages"} and getattr(module, "__file__", None)
+        if name.split(".")[0] in {"clapline", "stages", "__main__"} and getattr(module, "__file__", None)
     }
 
 
 class Checkpoint:
-    """The latest state of one run, written atomically; an edit of params, inputs or code starts afresh."""
+    """The latest state of one run, written atomically; an edit of params, inputs or code starts afresh.
+
+    So does a run that was finished before: whoever forces a stage to run again wants it trained again.
+    """
 
     def __init__(self, stage: str, *decides: Any) -> None:
         self.stage_folder = store("work", stage)
         self.folder = self.stage_folder / content_key(*decides)
         for old in self.stage_folder.iterdir():
-            # A finished run of another key was recorded by DVC long ago; an unfinished one may be another process's.
-            if old != self.folder and (old / "finished").exists():
+            # An unfinished run of another key may be another process's, or resumed when its params come back.
+            if (old / "finished").exists():
                 shutil.rmtree(old, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 

@@ -21,7 +21,8 @@ class Source:
     weight: float
     clips: Sequence[int]  # rows of the features
     captions: Sequence[Sequence[str]]  # per clip, at least one each
-    synthetic: Sequence[Sequence[str]] = ()  # per clip, possibly none
+    owners: Sequence[Sequence[Key]]  # the clip each caption was written for
+    synthetic: Sequence[Sequence[str]] = ()  # per clip, possibly none; written for that clip
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,22 @@ def paired_source(clips: pd.DataFrame, rows: Mapping[Key, int], weight: float, s
         weight=weight,
         clips=[rows[key] for key in keys],
         captions=[list(captions) for captions in clips.captions],
+        owners=[[key] * len(captions) for key, captions in zip(keys, clips.captions, strict=True)],
         synthetic=[written.get(key, []) for key in keys],
     )
 
 
 def curated_source(pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
     """Return the source of curated pairs; a clip's pairs share its draws, so that hubs gain nothing by their number."""
-    grouped = pairs.groupby(["dataset", "clip_id"], sort=True)["text"].apply(list)
-    if weight and grouped.empty:
+    if weight and pairs.empty:
         raise UserError("student.sources.curated is above 0 but curation kept no pair")
-    return Source("curated", weight, [rows[key] for key in grouped.index], grouped.tolist())
+    captions: dict[Key, list[str]] = {}
+    owners: dict[Key, list[Key]] = {}
+    for pair in pairs.sort_values(["dataset", "clip_id"], kind="stable").itertuples(index=False):
+        key = (pair.dataset, pair.clip_id)
+        captions.setdefault(key, []).append(pair.text)
+        owners.setdefault(key, []).append((pair.text_dataset, pair.text_clip_id))
+    return Source("curated", weight, [rows[key] for key in captions], list(captions.values()), list(owners.values()))
 
 
 def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[int, dict[str, list[str]]]:

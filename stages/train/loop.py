@@ -27,6 +27,7 @@ from stages.train.batches import Drawn, Sampler
 from stages.train.checkpoints import Checkpoint
 from stages.train.data import TrainingData
 from stages.train.optimiser import learning_rate_factor, parameter_groups
+from stages.train.positives import Positives
 from stages.train.validation import Validation
 
 
@@ -69,10 +70,12 @@ class Trainer:
         crop_s = settings.augmentation.crop_s
         self.crop_frames = None if crop_s is None else clap.front_end.frames_of(crop_s)
         self.fill = float(clap.audio.feature_mean)
-        self.caption_ids: dict[str, int] = {text: place for place, text in enumerate(data.texts())}
+        self.positives = Positives(data.sources)
         self.compare_captions = settings.objective.contrastive.ignore_similar_captions_above is not None
         if self.compare_captions and not clap.settings.text.frozen:
             raise UserError("objective.contrastive.ignore_similar_captions_above needs a frozen text tower")
+        if clap.settings.text.frozen:
+            clap.text.prepare(data.texts())  # every state is in the cache before the first step
 
     def run(self, checkpoint: Checkpoint) -> History:
         """Train to the last step and leave the kept weights in the model."""
@@ -157,7 +160,6 @@ class Trainer:
 
     def _embedded(self, audio: Tensor, texts: Tensor, drawn: Drawn) -> EmbeddedBatch:
         views = texts.split(len(drawn.captions))
-        ids = torch.tensor([self.caption_ids[caption] for caption in drawn.captions], device=audio.device)
         teacher_audio = teacher_text = similarity = None
         if self.teacher is not None and self.settings.objective.contrastive.targets == "soft":
             teacher_audio = self.teacher.audio[drawn.clips].to(audio.device)
@@ -168,8 +170,7 @@ class Trainer:
         return EmbeddedBatch(
             audio=audio,
             text=views[0],
-            clip_ids=torch.tensor(drawn.clips, device=audio.device),
-            caption_ids=ids,
+            positives=torch.from_numpy(self.positives.of(drawn)).to(audio.device),
             paraphrases=views[1:],
             teacher_audio=teacher_audio,
             teacher_text=teacher_text,
@@ -189,7 +190,9 @@ class Trainer:
     def _improves(self, row: dict[str, float], history: History, last: bool) -> bool:
         if self.settings.choose == "last" or self.validation is None:
             return last
-        return not math.isnan(row["val_map10"]) and row["val_map10"] > history.best
+        if math.isnan(row["val_map10"]):
+            raise UserError(f"{self.stage}: embeddings are no numbers at step {row['step']}; lower the learning rate")
+        return row["val_map10"] > history.best
 
     def _say(self, row: dict[str, float], steps: int, waited_s: float, passed_s: float) -> None:
         left_s = passed_s / steps * (self.settings.steps - row["step"])

@@ -32,6 +32,7 @@ INPUTS = {
     "paraphrases": "data/captions/paraphrases_train.parquet",
     "synthetic": "data/captions/synthetic.parquet",
     "teacher": "models/teacher/model.safetensors",
+    "teacher_config": "models/teacher/config.json",
 }
 
 

@@ -26,7 +26,7 @@ CARD = Card(
     recorded=False,
     clips=None,
     sample_rate_hz=None,
-    oddities=("captions without audio: only the text and labels roles take them",),
+    oddities=("captions without audio: only the text role takes them",),
 )
 
 

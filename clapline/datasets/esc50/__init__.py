@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from clapline.datasets.card import BadItem, Card, Fetched, RawClip
 from clapline.datasets.sources import copy_files, csv_rows, decoded, files_below, listing, mirrored
 from clapline.params.base import Section
@@ -50,7 +52,9 @@ _ATTRIBUTION = re.compile(
 
 
 class Options(Section):
-    """ESC-50 has no options."""
+    """Where the mirror grew, say so."""
+
+    revision: int = Field(1, ge=1, description="raise it when the mirror's copy has changed, to fetch again")
 
 
 def origin(options: Options) -> Any:

@@ -17,8 +17,7 @@ def batch(**changes) -> EmbeddedBatch:
     values = {
         "audio": unit(4, 0),
         "text": unit(4, 1),
-        "clip_ids": torch.arange(4),
-        "caption_ids": torch.arange(4),
+        "positives": torch.eye(4, dtype=torch.bool),
         "paraphrases": [unit(4, 2), unit(4, 3)],
     }
     return EmbeddedBatch(**(values | changes))
@@ -43,13 +42,10 @@ def test_weight_zero_is_not_computed():
     torch.testing.assert_close(total, contrastive(unit(4, 0), unit(4, 1), 5.0, torch.eye(4)))
 
 
-def test_equal_captions_of_different_clips_are_positives():
-    apart, _ = objective(Objective(), batch(text=unit(1, 1).expand(4, 8)), SCALE)
-    together, _ = objective(
-        Objective(), batch(text=unit(1, 1).expand(4, 8), caption_ids=torch.zeros(4, dtype=torch.long)), SCALE
-    )
-    assert together.item() == pytest.approx(torch.log(torch.tensor(4.0)).item(), abs=0.7)
-    assert together <= apart + 1e-6
+def test_positives_share_the_mass_of_a_row():
+    everything = torch.ones(4, 4, dtype=torch.bool)
+    total, _ = objective(Objective(), batch(positives=everything), SCALE)
+    torch.testing.assert_close(total, contrastive(unit(4, 0), unit(4, 1), 5.0, torch.full((4, 4), 0.25)))
 
 
 def test_soft_targets_need_a_teacher():

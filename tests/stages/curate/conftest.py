@@ -39,7 +39,7 @@ class StandIn:
     def to(self, device):
         return self
 
-    def encode_texts(self, texts, batch_size=128):
+    def encode_texts(self, texts):
         return np.stack([words_embedding(text) for text in texts])
 
 

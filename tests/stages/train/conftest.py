@@ -36,7 +36,8 @@ def features_of(kinds: list[int], seed: int, frames: int = 13) -> torch.Tensor:
 def toy():
     kinds = [row % 8 for row in range(32)]
     captions = [[f"a {NAMES[kind]} number {row}", f"the sound of a {NAMES[kind]}"] for row, kind in enumerate(kinds)]
-    data = TrainingData(features_of(kinds, 0), [Source("paired", 1.0, list(range(32)), captions)])
+    source = Source("paired", 1.0, list(range(32)), captions, [[("toy", str(row))] * 2 for row in range(32)])
+    data = TrainingData(features_of(kinds, 0), [source])
     val = pd.DataFrame({"captions": [[f"the sound of a {name}"] for name in NAMES]})
     return data, val, features_of(list(range(8)), 1)
 

@@ -13,8 +13,9 @@ from stages.train.data import Source, TrainingData, curated_source, paired_sourc
 
 
 def data(paired: float = 1.0, curated: float = 1.0, **more) -> TrainingData:
-    first = Source("paired", paired, [0, 1, 2], [["a0", "b0"], ["a1"], ["a2"]], more.pop("synthetic", ()))
-    second = Source("curated", curated, [3, 4], [["c3"], ["c4", "d4"]])
+    own = [[("d", str(clip))] * count for clip, count in enumerate([2, 1, 1])]
+    first = Source("paired", paired, [0, 1, 2], [["a0", "b0"], ["a1"], ["a2"]], own, more.pop("synthetic", ()))
+    second = Source("curated", curated, [3, 4], [["c3"], ["c4", "d4"]], [[("d", "0")], [("d", "1"), ("d", "0")]])
     return TrainingData(torch.zeros(5, 2, 2), [first, second], **more)
 
 
@@ -80,7 +81,7 @@ def test_no_weight_and_no_clip_are_refused():
     with pytest.raises(UserError, match="weight 0"):
         sampler(data(paired=0.0, curated=0.0))
     with pytest.raises(UserError, match="no clip"):
-        Sampler(TrainingData(torch.zeros(1, 2, 2), [Source("paired", 1.0, [], [])]), 5, 2, 0, "teacher")
+        Sampler(TrainingData(torch.zeros(1, 2, 2), [Source("paired", 1.0, [], [], [])]), 5, 2, 0, "teacher")
     with pytest.raises(UserError, match="kept no pair"):
         curated_source(PAIRS.frame(), {}, 1.0)
 
@@ -96,13 +97,14 @@ def test_sources_from_tables_join_by_clip_id_never_by_row():
     assert (source.captions, source.synthetic) == ([["cx"], ["cy"]], [[], ["sy"]])
     pairs = PAIRS.frame(
         [
-            {"dataset": "d", "clip_id": "y", "text": "t1"},
-            {"dataset": "d", "clip_id": "x", "text": "t2"},
-            {"dataset": "d", "clip_id": "y", "text": "t3"},
+            {"dataset": "d", "clip_id": "y", "text": "t1", "text_dataset": "d", "text_clip_id": "x"},
+            {"dataset": "d", "clip_id": "x", "text": "t2", "text_dataset": "d", "text_clip_id": "y"},
+            {"dataset": "d", "clip_id": "y", "text": "t3", "text_dataset": "e", "text_clip_id": "z"},
         ]
     )
     curated = curated_source(pairs, rows, 1.0)
     assert (list(curated.clips), list(curated.captions)) == ([0, 1], [["t2"], ["t1", "t3"]])
+    assert list(curated.owners) == [[("d", "y")], [("d", "x"), ("e", "z")]]
 
 
 def test_asking_for_a_level_that_was_not_written_is_refused():

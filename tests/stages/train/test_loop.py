@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from clapline.errors import UserError
 from clapline.params.machine import Machine
 from clapline.params.training import Training
-from stages.train.checkpoints import Checkpoint
+from stages.train.checkpoints import Checkpoint, code_hashes
 from stages.train.data import Source
 from stages.train.loop import TeacherView, Trainer, feature_statistics
 from stages.train.optimiser import learning_rate_factor, parameter_groups
@@ -115,16 +116,6 @@ def test_soft_targets_and_paraphrases_train(toy, new_clap):
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_machine_settings_change_no_weight(toy, new_clap):
-    runs = [
-        trainer(toy, new_clap),
-        trainer(toy, new_clap, machine=Machine(device="cpu", progress=True, workers=3)),
-    ]
-    for place, run in enumerate(runs):
-        run.run(Checkpoint("student", "machine", place))
-    assert torch.equal(weights(runs[0]), weights(runs[1]))
-
-
 def test_a_diverging_run_stops_with_one_line(toy, new_clap):
     run = trainer(toy, new_clap)
     run.data = dataclasses.replace(run.data, features=run.data.features * float("nan"))
@@ -140,7 +131,33 @@ def test_comparing_captions_needs_a_frozen_tower(toy, new_clap):
 def test_a_source_without_clips_is_refused(toy, new_clap):
     data, val, features = toy
     with pytest.raises(UserError, match="no clip"):
-        trainer((dataclasses.replace(data, sources=[Source("paired", 1.0, [], [])]), val, features), new_clap)
+        trainer((dataclasses.replace(data, sources=[Source("paired", 1.0, [], [], [])]), val, features), new_clap)
+
+
+def test_a_run_that_was_finished_trains_again_when_forced(toy, new_clap, monkeypatch):
+    first = trainer(toy, new_clap)
+    checkpoint = Checkpoint("student", "forced")
+    first.run(checkpoint)
+    checkpoint.finish()
+    again = trainer(toy, new_clap)
+    steps = []
+    draw = again.sampler.draw
+    monkeypatch.setattr(again.sampler, "draw", lambda step: (steps.append(step), draw(step))[1])
+    again.run(Checkpoint("student", "forced"))
+    assert steps == list(range(40))
+    assert torch.equal(weights(first), weights(again))
+
+
+def test_the_key_of_resumable_work_covers_the_code(monkeypatch, tmp_path):
+    """An edit of any loaded module of the project, the door itself among them, starts afresh."""
+    door = tmp_path / "student.py"
+    door.write_text("first")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(door), raising=False)
+    before = code_hashes()
+    assert {"__main__", "stages.train.loop", "clapline.objectives.compose"} <= set(before)
+    door.write_text("second")
+    after = code_hashes()
+    assert {name for name in before if before[name] != after[name]} == {"__main__"}
 
 
 def test_finished_work_of_another_key_is_cleared_and_unfinished_work_is_not():
