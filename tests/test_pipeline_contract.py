@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,30 @@ def params_read_by(door: str) -> set[str]:
 @pytest.mark.parametrize("name", sorted(set(STAGES) - {"settings"}))
 def test_declared_params_are_those_the_stage_reads(name):
     assert set(STAGES[name].get("params", [])) == params_read_by(door_of(STAGES[name]["cmd"]))
+
+
+DATA = re.compile(r"^(data|models|reports)(/|$)")
+# Folders that a module completes with a name of its own: what stands behind them is declared by the stage.
+FOLDERS = {"data", "models", "reports", "reports/cost", "data/raw", "data/clips", "data/index", "data/roles"}
+
+
+@pytest.mark.parametrize("name", sorted(set(STAGES) - {"settings"}))
+def test_every_path_a_step_names_is_a_declared_dependency_or_output(name):
+    stage = STAGES[name]
+    outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
+    declared = [item.replace("/${key}", "") for item in [*stage.get("deps", []), *outs]]
+    unknown = set()
+    for path in closure(door_of(stage["cmd"])):
+        if path.suffix != ".py" or path.parts[0] != "stages":
+            continue
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and DATA.match(node.value):
+                value = node.value.rstrip("/")
+                if " " in value or value in FOLDERS:
+                    continue
+                if not any(value == item or value.startswith(f"{item}/") for item in declared):
+                    unknown.add(value)
+    assert not unknown
 
 
 def test_no_stage_declares_the_machine():

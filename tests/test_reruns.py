@@ -59,6 +59,11 @@ EDITS: dict[str, tuple[Callable[[dict], None], set[str]]] = {
     "paraphrase": (knob("paraphrase.captions_per_clip", 3), {"paraphrase", *CAPTIONS_AND_BELOW}),
     "synthesize": (knob("synthesize.captions_per_clip", 3), {"synthesize", *CAPTIONS_AND_BELOW}),
     "teacher": (knob("teacher.steps", 7), TEACHER_AND_BELOW),
+    "a role": (
+        lambda params: params["roles"]["unpaired"][0].update(share=[0.0, 0.5]),
+        {"catalogue", "embed", "curate", "student", "evaluate", "report"},
+    ),
+    "rewrite where every clip has captions": (knob("rewrite.captions_per_clip", 2), {"rewrite"}),
     "prepare without effect on the clips": (knob("prepare.silence_dbfs", -95.0), {"prepare@soundscapes"}),
     "further zero-shot dataset": (add_dataset("more", "zero_shot", "single"), NEW_DATASET),
     "further retrieval dataset": (

@@ -47,7 +47,7 @@ REJECTS = Table(
 
 
 def credit(clip: Any) -> str:
-    """Return where a clip comes from and under which licence, to stand beside a player: " [freesound:123, CC BY 3.0]"."""
+    """Return a clip's source and licence, to stand beside a player: " [freesound:123, CC BY 3.0]"."""
     known = [value for value in (clip.source_id, clip.licence) if isinstance(value, str) and value]
     return f" [{', '.join(known)}]" if known else ""
 

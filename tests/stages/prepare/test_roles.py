@@ -14,7 +14,8 @@ from stages.prepare.roles import in_share, label_rows, recordings, selected, tru
 
 def clip(clip_id, dataset="a", label="dog", source=None, fold=1, split="train", shard="x.tar", tags=("dog",), tree=()):
     return {
-        "dataset": dataset, "clip_id": clip_id, "split": split, "shard": shard, "offset": 0, "nbytes": 1, "sha256": f"{dataset}/{clip_id}",
+        "dataset": dataset, "clip_id": clip_id, "split": split, "shard": shard, "offset": 0, "nbytes": 1,
+        "sha256": f"{dataset}/{clip_id}",
         "sample_rate_hz": 16000, "duration_s": 1.0, "captions": ["a dog"], "caption_tree": list(tree),
         "tags": list(tags), "label": label, "fold": fold, "description": None, "source_id": source, "licence": None,
     }  # fmt: skip
