@@ -22,7 +22,9 @@ from clapline.storage import atomic_path, file_sha256, store
 
 def _load(folder: Path) -> tuple[nn.Module, object]:
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of reading a weights file; not quiet off a terminal by itself
     if not (folder / "model.safetensors").is_file():
         raise UserError(f"{folder} holds no model.safetensors; other formats are not loaded")
     model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)

@@ -69,7 +69,7 @@ def _one_line(error: ValidationError, section: type[BaseModel], where: str) -> s
     if first["type"] == "extra_forbidden":
         known = _known_keys(section, first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"{key} is not a known setting{hint} Known here: {', '.join(known)}{more}"
     if first["type"] == "missing":
         return f"{key} is missing{more}"

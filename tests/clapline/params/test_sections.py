@@ -1,0 +1,79 @@
+"""Typed sections: what is refused, and in which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from clapline.errors import UserError, door
+from clapline.params.base import read_params, read_section, read_seed, validated
+from clapline.params.curate import Curate
+from clapline.params.machine import Machine
+from clapline.params.model import TextEncoder
+from clapline.params.roles import Roles
+from clapline.params.student import Student
+from clapline.params.teacher import Teacher
+
+ENTRY = {"dataset": "d"}
+ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        (Curate, {"sigma": 0.5}, r"curate.sigma is not a known setting\. Known here: strategy, sigma_audio_text"),
+        (Curate, {"sigma_audio_txt": 0.5}, "did you mean 'sigma_audio_text'"),
+        (Curate, {"sigma_audio_text": "7e-1"}, "write 1.0e-4"),
+        (Curate, {"sigma_audio_text": float("nan")}, "finite"),
+        (Curate, {"sigma_audio_text": 1.5}, "less than or equal to 1"),
+        (Curate, {"strategy": "dus"}, "'du', 'ds' or 'ads'"),
+        (Curate, {"prompt": "a sound"}, "label"),
+        (Teacher, {"objective": {"contrastive": {"targets": "soft"}}}, "no teacher"),
+        (Teacher, {"objective": {"contrastive": {"weight": 0.0}}}, "nothing to learn"),
+        (Teacher, {"model": {"audio": {"channels": [8, 0]}}}, "greater than 0"),
+        (Teacher, {"model": {"text": {"width": 10}}}, "multiple of attention_heads"),
+        (Teacher, {"steps": 10.5}, "integer"),
+        (Teacher, {"steps": True}, "integer"),
+        (Student, {"sources": {"paired": 0.0}}, "at least one weight"),
+        (Student, {"model": {}}, "leave model null"),
+        (Roles, ROLES | {"paired": []}, "at least 1 item"),
+        (Roles, ROLES | {"text": [ENTRY | {"share": [0.5, 0.2]}]}, "from < to"),
+        (Roles, ROLES | {"text": [ENTRY | {"shre": [0, 1]}]}, "did you mean 'share'"),
+        (Roles, ROLES | {"text": [ENTRY | {"where": {"folds": [1]}}]}, "did you mean 'fold'"),
+        (Machine, {"device": "tpu"}, "'auto' or 'cpu'"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(section, values, message):
+    name = section.__name__.lower()
+    with pytest.raises(UserError, match=message) as error:
+        validated(section, values, f"params.yaml: {name}")
+    assert str(error.value).startswith(f"params.yaml: {name}")
+    assert "\n" not in str(error.value)
+
+
+def test_pretrained_text_needs_a_model():
+    with pytest.raises(UserError, match="needs a model id"):
+        validated(TextEncoder, {"kind": "pretrained"}, "text")
+
+
+def test_files_that_are_missing_or_no_mapping(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        read_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a list\n")
+    with pytest.raises(UserError, match="must hold sections"):
+        read_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("seed: -1\n")
+    with pytest.raises(UserError, match="seed = -1"):
+        read_seed(tmp_path / "params.yaml")
+    with pytest.raises(UserError, match="'curate' is missing"):
+        read_section("curate", Curate, tmp_path / "params.yaml")
+
+
+def test_a_door_says_one_line_and_exits_with_two(capsys):
+    @door
+    def main() -> None:
+        raise UserError("first\n  second")
+
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: first second\n"
