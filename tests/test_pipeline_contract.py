@@ -61,7 +61,17 @@ def test_declared_params_are_those_the_stage_reads(name):
 
 DATA = re.compile(r"^(data|models|reports)(/|$)")
 # Folders that a module completes with a name of its own: what stands behind them is declared by the stage.
-FOLDERS = {"data", "models", "reports", "reports/cost", "data/raw", "data/clips", "data/index", "data/roles"}
+FOLDERS = {
+    "data",
+    "models",
+    "reports",
+    "reports/cost",
+    "data/raw",
+    "data/clips",
+    "data/index",
+    "data/roles",
+    "data/captioned",
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(STAGES) - {"settings"}))

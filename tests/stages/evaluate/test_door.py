@@ -158,7 +158,7 @@ def test_broken_models_are_refused(evaluate_workspace, capsys, monkeypatch):
 
 def test_bad_tables_and_prompts_are_refused(evaluate_workspace, capsys):
     set_evaluate(prompts=["a sound"])
-    assert "has no {label}" in refused(capsys)
+    assert "evaluate.prompts.0 = 'a sound'" in refused(capsys)
     set_evaluate(prompts=["{label}", "a {label}"])
     clips = CLIPS.read("data/captioned/retrieval.parquet")
     clips.at[3, "captions"] = []

@@ -43,7 +43,8 @@ def row(dataset, number, split, source=None):
     label = ("crow", "owl")[number % 2]
     return {
         "dataset": dataset, "clip_id": f"{number:03d}", "split": split, "shard": f"data/clips/{dataset}/00000.tar",
-        "offset": 512 * number, "nbytes": 10, "sha256": f"{number:064d}", "sample_rate_hz": 16000, "duration_s": 3.6,
+        "offset": 512 * number, "nbytes": 10, "sha256": f"{dataset} {number}",
+        "sample_rate_hz": 16000, "duration_s": 3.6,
         "captions": ["an owl", "a bird"], "caption_tree": [], "tags": [label], "label": label, "fold": number % 5,
         "description": "mine", "source_id": source, "licence": "CC0",
     }  # fmt: skip
@@ -76,26 +77,26 @@ def test_tables_and_chapter(indexed, capsys):
         *(f"data/roles/{name}.parquet" for name in ("unpaired", "zero_shot")),
         *(f"reports/catalogue/{name}" for name in ("chapter.json", "leaks.csv", "rejects.csv", "summary.json")),
     ]
-    # Clips 0 to 4 of town are recordings 35 to 39 of birds' train, 5 to 24 those of its test.
-    assert "catalogue: 25 clips left the training roles" in capsys.readouterr().out
+    # The 8 clips of val leave text. Town's clips 0 to 4 are recordings of birds' train, 5 to 24 those of its test.
+    assert "catalogue: 33 clips left the training roles" in capsys.readouterr().out
     assert CLIPS.read("data/roles/paired.parquet")["split"].value_counts().to_dict() == {"train": 32, "val": 8}
     unpaired = CLIPS.read("data/roles/unpaired.parquet")
     assert len(unpaired) == 25
     assert unpaired[["label", "description"]].isna().all(axis=None)
     assert not unpaired[["captions", "tags", "caption_tree"]].map(len).any(axis=None)
     truth = TRUTH.read("data/roles/truth.parquet")
-    assert len(truth) == 25 + 40
+    assert len(truth) == 25 + 32
     assert {tags for row in truth["tags"] for tags in row} == {"crow", "owl"}
     assert LABELS.read("data/roles/labels.parquet")["label"].tolist() == ["crow", "owl"]
     assert CLIPS.read("data/roles/hierarchy.parquet").empty
     summary = read_json("reports/catalogue/summary.json")
-    assert summary["leaks"] == {"unpaired.town": 25}
+    assert summary["leaks"] == {"text.birds": 8, "unpaired.town": 25}
     assert summary["rejects"] == {"birds": 15, "town": 15}
     assert summary["roles"]["unpaired.town"] == {
         "clips": 25, "recordings": 25, "hours": 0.025, "captions": 0, "labels": 0,
     }  # fmt: skip
     tables = [block for block in read_chapter("reports/catalogue").blocks if block.kind == "table"]
-    assert [len(table.rows) for table in tables] == [6, 2, 2, 20]
+    assert [len(table.rows) for table in tables] == [6, 3, 2, 20]
     assert catalogue() == first
 
 
@@ -124,7 +125,13 @@ def test_esc50_and_urbansound8k_share_freesound_recordings(tmp_path, monkeypatch
         rows = [
             {
                 **row(name, 0, clip.split, clip.source_id),
-                **{"clip_id": clip.clip_id, "label": clip.label, "fold": clip.fold, "tags": list(clip.tags)},
+                **{
+                    "clip_id": clip.clip_id,
+                    "sha256": clip.clip_id,
+                    "label": clip.label,
+                    "fold": clip.fold,
+                    "tags": list(clip.tags),
+                },
             }
             for clip in kind.read(kind.Options(), MIRROR / name)
         ]

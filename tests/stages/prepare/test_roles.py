@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from clapline.errors import UserError
 from clapline.params.roles import Entry, PairedEntry, Where
 from clapline.tables.clips import CLIPS
-from stages.prepare.leaks import EVALUATED, PAIRED, VALIDATED, without_leaks
+from stages.prepare.leaks import EVALUATED, HIDDEN, PAIRED, VALIDATED, without_leaks
 from stages.prepare.roles import in_share, label_rows, recordings, selected, truth_rows
 
 
@@ -112,6 +112,35 @@ def tables(**roles):
         role: roles.get(role, empty)
         for role in ("paired", "unpaired", "text", "labels", "retrieval", "zero_shot", "hierarchy")
     }
+
+
+def test_equal_audio_is_one_recording_whatever_its_name():
+    def audio(clip_id, dataset, sha256):
+        return clip(clip_id, dataset=dataset) | {"sha256": sha256}
+
+    kept, leaks = without_leaks(
+        tables(
+            paired=frame(audio("p1", "a", "same"), audio("p2", "a", "own")),
+            unpaired=frame(audio("u1", "b", "other")),
+            text=frame(clip("p2")),
+            retrieval=frame(audio("e1", "c", "same")),
+        )
+    )
+    assert ids(kept["paired"]) == ["p2"]
+    assert leaks[["role", "clip_id", "reason"]].values.tolist() == [["paired", "p1", EVALUATED]]
+
+
+def test_captions_of_validation_and_of_the_pool_leave_text():
+    kept, leaks = without_leaks(
+        tables(
+            paired=frame(clip("p1"), clip("v1", split="val")),
+            unpaired=frame(clip("u1", dataset="b"), clip("u2", dataset="b")),
+            text=frame(clip("p1"), clip("v1"), clip("u1", dataset="b")),
+        )
+    )
+    assert ids(kept["text"]) == ["p1"]
+    assert leaks[["clip_id", "reason"]].values.tolist() == [["v1", VALIDATED], ["u1", HIDDEN]]
+    assert ids(kept["unpaired"]) == ["u1", "u2"]
 
 
 def test_leaks_by_recording_across_datasets_and_by_clip():
