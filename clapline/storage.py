@@ -2,7 +2,8 @@
 
 DVC deletes a stage's outputs before it runs, so what must outlive an edit or a kill lies in a store. Stores are found
 under `CLAPLINE_HOME`, else `$DVC_ROOT/.work` (which in a temporary experiment names the real repository), else `.work`
-of the repository that holds this file's checkout: never by the working directory.
+of the repository that holds this file's checkout: never by the working directory. `CLAPLINE_REPLIES` names a folder of
+its own for the replies of language models, so that a team shares them without sharing the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from typing import Any
 
 def store(*parts: str) -> Path:
     """Return (and make) a folder of the stores, e.g. `store("replies")`."""
+    shared = os.environ.get("CLAPLINE_REPLIES")
+    if shared and parts[:1] == ("replies",):
+        folder = Path(shared).expanduser().joinpath(*parts[1:])
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
     home = os.environ.get("CLAPLINE_HOME")
     if home is None:
         root = os.environ.get("DVC_ROOT")

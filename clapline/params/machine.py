@@ -10,6 +10,18 @@ from pydantic import Field
 from clapline.params.base import Section
 
 
+class Server(Section):
+    """A language model server of its own for one model; what is null is as for the others."""
+
+    base_url: str | None = None
+    api_key_variable: str | None = Field(None, pattern=r"^[A-Z_][A-Z0-9_]*$")
+    concurrency: int | None = Field(None, ge=1, le=1024)
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
+    timeout_s: float | None = Field(None, gt=0, le=3600)
+    batch_api: bool | None = None
+
+
 class Machine(Section):
     """Workers, device, rate limits, progress, and where a language model is served.
 
@@ -24,6 +36,8 @@ class Machine(Section):
     progress: bool = Field(True, description="progress bars on a terminal")
     concurrency: int = Field(8, ge=1, le=1024, description="requests to the language model under way at once")
     requests_per_minute: int | None = Field(None, ge=1, description="bound on requests; null: none")
+    tokens_per_minute: int | None = Field(None, ge=1, description="bound on prompt and answer tokens; null: none")
+    batch_api: bool = Field(False, description="ask through OpenAI's batch API: half the price, up to a day")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="bound on one request")
     base_url: str | None = Field(None, description="OpenAI-compatible server; null: the SDK's default")
     downloads: int = Field(4, ge=1, le=64, description="files downloaded at once")
@@ -35,6 +49,13 @@ class Machine(Section):
     engine: Literal["local", "ray"] = Field("local", description="what decodes: this machine's processes, or Ray")
     ray_address: str | None = Field(None, description="Ray cluster to join; null: start one on this machine")
     api_key_variable: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z_][A-Z0-9_]*$", description="variable with the key")
+
+    servers: dict[str, Server] = Field(default_factory=dict, description="by model id: where that model is served")
+
+    def serving(self, model: str) -> Machine:
+        """Return the settings for one language model: those of its own server before those of all."""
+        own = self.servers.get(model)
+        return self.model_copy(update=own.model_dump(exclude_none=True)) if own else self
 
     def worker_count(self) -> int:
         """Return the number of processes to use."""
