@@ -1,285 +1,396 @@
-"""A caption taken apart: its parts, what joins them, and in each part the subject, the verb and the rest."""
+"""A part of a caption taken apart, subject, verb and rest, and said in other forms."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
-from clapline.text.words import FUNCTION_WORDS, word_set
-from stages.captions.builtin.forms import gerund, guessed_base, plural
-from stages.captions.builtin.lexicon import adjectives
-from stages.captions.builtin.verbs import base_of_gerund, base_of_third, verbs
+from stages.captions.builtin import forms
+from stages.captions.builtin import tagging as t
+from stages.captions.builtin.spans import base_of, crowded, follows_conjunction, join, spaced, text_of
+from stages.captions.builtin.tagging import Word, tagged, words_of
+from stages.captions.builtin.verbs import base_of_third
 
-_DETERMINERS = word_set(
-    """
-    a an the this that these those some any each every another its his her their several many few two three four
-    five multiple various other no one lots both
-    """
+_PRESENT = frozenset({"is", "are"})
+_FRONTED = frozenset({"in", "at", "near", "outside", "inside", "behind", "under", "with", "during", "among", "by"})
+_PLACES = frozenset({"street", "road", "farm", "beach", "highway", "day", "night", "morning", "porch", "playground"})
+_DEFINITE = frozenset(
+    {"the", "it", "he", "she", "they", "his", "her", "their", "its", "all", "this", "that", "these", "both"}
 )
-_PREPOSITIONS = word_set(
-    """
-    in on at by from to into onto with without within over under up down out off about around across through
-    along against near between among behind beyond inside outside past toward towards upon of for as like during
-    """
-)
-_FRONTABLE = "in|on|at|near|outside|inside|behind|under|beside"
-_AUXILIARIES = word_set("has have had does do did can could will would may might must keeps gets")
-_JOINING = frozenset({"while", "as", "when", "that", "which", "who", "until"})
-_BE = {"is", "are", "was", "were"}
-_PLURAL_WORDS = word_set("people men women children birds sheep others crickets")
-_UNCOUNTED = word_set("water wind rain music traffic thunder laughter applause static speech machinery")
-_DESCRIBING = word_set(
-    "distinct pitched hoarse far-off far-away black white red single rough real very harsh dull faint"
-)
-_ENDED = re.compile(r"(?:ous|ful|ive|able|ible|ish|less|ical)$")
-_ADVERB = re.compile(r"^[a-z]+ly$")
+_AGENTS = frozenset({"someone", "somebody", "person", "man", "woman", "child", "boy", "girl", "people"})
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a caption: a clause ("a dog barks"), a participle ("a dog barking") or a noun phrase.
+    """One part of a caption.
 
-    For the first two `subject`, `verb` (its -ing form, adverbs in front) and `rest` are known; `be` agrees with the
-    subject.
+    `kind`: "clause" (one active verb that can be put in other forms: "a dog barks", "a dog is barking"), "participle"
+    ("a dog barking"), "passive" ("water is poured"), "finite" (a clause that stays as it is), "noun", or "other".
+    For the first three: `subject`, `adverbs` before the verb, the verb's `base`, the `rest`, and whether the subject
+    is `many`. `words` are those of the text.
     """
 
     text: str
-    kind: str  # clause, participle, noun, other
+    kind: str
+    words: tuple[Word, ...] = ()
     subject: str = ""
-    verb: str = ""
-    rest: str = ""
-    be: str = "is"
+    adverbs: str = ""
+    base: str = ""
+    rest: tuple[Word, ...] = ()
+    many: bool = False
+    progressive: bool = False
 
-    def participle(self) -> str:
-        """Return "a dog barking loudly"."""
-        return _join(self.subject, self.verb, self.rest) if self.verb else self.text
+    @property
+    def be(self) -> str:
+        """The form of "be" that agrees with the subject, or with a noun phrase."""
+        return "are" if self.many else "is"
 
-    def clause(self) -> str:
-        """Return a finite clause: "a dog is barking loudly" for "a dog barking loudly"; clauses as they stand."""
+    @property
+    def there(self) -> str:
+        """The form of "be" that follows "there": "there is a swarm of bees", "there are a few dogs"."""
+        one = self.words and self.words[0].low in {"a", "an"}
+        counted = len(self.words) > 1 and self.words[1].low in {"number", "couple", "few", "lot", "variety"}
+        return "is" if one and not counted and " and " not in self.subject else self.be
+
+    @property
+    def told(self) -> bool:
+        """Whether the part is a full clause as it stands."""
+        return self.kind in {"clause", "passive", "finite"}
+
+    def heard_thing(self) -> str | None:
+        """Return what can be said to be heard: "a dog barking loudly", "loud barks"; None for what has no such form."""
+        if self.kind in {"clause", "participle"}:
+            return join(self.subject, self.adverbs, forms.gerund(self.base), self._rest("gerund"))
+        if self.kind == "passive":
+            return join(self.subject, "being", self.adverbs, forms.participle(self.base), text_of(self.rest))
+        return self.text if self.kind == "noun" else None
+
+    def clause(self) -> str | None:
+        """Return a full clause in the present: "a dog barks", "loud barks can be heard"; None for scraps."""
         if self.kind == "participle":
-            return _join(self.subject, self.be, self.verb, self.rest)
-        return f"{self.text} can be heard" if self.kind == "noun" else self.text
+            return self.progressive_clause()
+        if self.kind == "noun":
+            return f"{self.text} can be heard"
+        return self.text if self.told else None
 
-    def heard(self) -> str:
-        """Return "a dog can be heard barking loudly", "loud barks can be heard"."""
-        if self.verb:
-            return _join(self.subject, "can be heard", self.verb, self.rest)
-        return f"{self.text} can be heard" if self.kind == "noun" else self.text
+    def simple_clause(self) -> str | None:
+        """Return "a dog barks loudly", for a time that is over or a habit; other clauses as they stand."""
+        if self.kind in {"clause", "participle"}:
+            verb = self.base if self.many or self.subject.lower() in {"they", "we", "you"} else forms.third(self.base)
+            return join(self.subject, self.adverbs, verb, self._rest("base" if self.many else "third"))
+        return self.clause()
+
+    def progressive_clause(self) -> str | None:
+        """Return "a dog is barking loudly"."""
+        if self.kind not in {"clause", "participle"}:
+            return self.clause()
+        return join(self.subject, self.be, self.adverbs, forms.gerund(self.base), self._rest("gerund"))
+
+    def can_be_heard(self) -> str | None:
+        """Return "a dog can be heard barking", "loud barks can be heard"."""
+        if self.kind in {"clause", "participle"}:
+            return join(self.subject, "can be heard", self.adverbs, forms.gerund(self.base), self._rest("gerund"))
+        if self.kind == "passive":
+            verb = join("being", self.adverbs, forms.participle(self.base))
+            return join(self.subject, "can be heard", verb, text_of(self.rest))
+        return f"{self.text} can be heard" if self.kind == "noun" else None
+
+    def doing(self) -> str | None:
+        """Return what the subject does, without the subject: "barking loudly"."""
+        if self.kind in {"clause", "participle"}:
+            return join(self.adverbs, forms.gerund(self.base), self._rest("gerund"))
+        return None
+
+    def relative(self) -> str | None:
+        """Return "a dog that barks": what follows "it is"."""
+        if self.kind in {"clause", "participle"} and self.subject.lower() not in words_of("pronoun"):
+            verb = self.base if self.many else forms.third(self.base)
+            link = "who" if tagged(self.subject)[-1].low in words_of("person") else "that"
+            return join(self.subject, link, self.adverbs, verb, self._rest("base" if self.many else "third"))
+        if self.kind == "passive" and self.subject.lower() not in words_of("pronoun"):
+            verb = join(self.be, "being", self.adverbs, forms.participle(self.base))
+            return join(self.subject, "that", verb, text_of(self.rest))
+        return None
+
+    @property
+    def definite(self) -> bool:
+        """Whether "there is" cannot stand before it: "the dog", "it", "his phone"."""
+        return bool(self.words) and self.words[0].low in _DEFINITE
+
+    def nominal(self) -> str | None:
+        """Return "the barking of a dog in the distance", for a verb without object or adverb."""
+        acts_alone = not self.rest or self.rest[0].part == t.PREPOSITION
+        if self.kind not in {"clause", "participle"} or self.adverbs or not acts_alone or self._more():
+            return None
+        if any(word.part in {t.ADVERB, t.MARK, t.CONJUNCTION, t.JOINING} for word in self.rest):
+            return None
+        if self.rest and self.rest[0].low not in {"in", "at", "near", "on", "inside", "outside", "from"}:
+            return None
+        subject = tagged(self.subject)
+        if any(word.part in {t.PREPOSITION, t.CONJUNCTION, t.PRONOUN, t.MARK} for word in subject):
+            return None
+        return join("the", forms.gerund(self.base), "of", self.subject, text_of(self.rest))
+
+    def passive(self) -> str | None:
+        """Return "a drum is struck by a man" for "a man strikes a drum"."""
+        found = self._object()
+        if found is None:
+            return None
+        thing, tail = found
+        many = t.plural(tagged(thing)[-1].low) or " and " in thing
+        being = "being" if self.progressive else ""
+        verb = join("are" if many else "is", being, self.adverbs, forms.participle(self.base))
+        return join(thing, verb, f"by {self.subject}", tail)
+
+    def being_done(self) -> str | None:
+        """Return "a drum being struck by a man" for "a man strikes a drum"."""
+        said = self.passive()
+        return read_part(said).heard_thing() if said and read_part(said).kind == "passive" else None
+
+    def active(self) -> str | None:
+        """Return "a man pours water" for "water is poured by a man"."""
+        if self.kind != "passive":
+            return None
+        match = re.match(r"by ((?:an? |the )?(?:\w+ )?(?:" + "|".join(_AGENTS) + r"))\b ?(.*)$", text_of(self.rest))
+        if match is None or (match.group(2) and not re.match(r"(?:in|on|at|with|into|onto|over)\b", match.group(2))):
+            return None
+        agent, tail = match.groups()
+        verb = self.base if t.plural(agent.split(" ")[-1]) else forms.third(self.base)
+        return join(agent, self.adverbs, verb, self.subject, tail)
 
     def fronted(self) -> tuple[str, str] | None:
         """Return (place or manner, the rest of the part): ("in the distance", "a dog barks"), or None."""
-        match = re.search(rf"^(.*\S) ((?:{_FRONTABLE}) (?:(?!\b(?:and|or|while|as)\b)[\w' -])+)$", self.text)
-        if match is None or self.kind == "other":
+        if self.kind not in {"clause", "participle", "passive", "noun"}:
             return None
-        head, tail = match.groups()
-        last = re.search(rf"^(.*\S) ((?:{_FRONTABLE}) [\w' -]+)$", tail)
-        if last and not re.search(r" (?:on|in|at) (?:and|off)\b", tail) and len(tail.split()) > 6:
-            head, tail = f"{head} {last.group(1)}", last.group(2)
-        if self.verb and len(head.split()) < len(self.subject.split()) + 1:
+        words = self.words
+        first = 1 + len(tagged(self.subject)) if self.subject else 1
+        for place in range(first, len(words) - 1):
+            word = words[place]
+            if word.part != t.PREPOSITION or word.low not in _FRONTED | {"on"}:
+                continue
+            tail = words[place:]
+            if word.low == "on" and tail[-1].low not in _PLACES:
+                continue
+            if word.low == "by" and tail[-1].low not in _PLACES:
+                continue
+            stands_alone = words[place - 1].part not in {t.PREPOSITION, t.CONJUNCTION}
+            if word.low == "with" and not stands_alone:
+                return None
+            if len(tail) > 1 and tail[1].low in {"each", "one"}:
+                return None
+            if len(tail) < 2 or tail[1].part not in {t.DETERMINER, t.ADJECTIVE, t.NOUN, t.MODIFIER}:
+                continue
+            if any(w.part not in _INSIDE_A_PHRASE for w in tail):
+                if word.low == "with":
+                    return None
+                continue
+            before = words[place - 1]
+            phrasal = word.low in {"in", "on", "by"} and before.part in {t.FINITE, t.GERUND, t.PARTICIPLE}
+            if before.part in {t.PREPOSITION, t.CONJUNCTION} or (phrasal and _holds_to_verb(before, word)):
+                continue
+            if any(w.part == t.CONJUNCTION for w in words[:place]) and self.kind == "noun":
+                continue
+            return text_of(tail), self.text[: before.end]
+        return None
+
+    def _object(self) -> tuple[str, str] | None:
+        """Return the verb's object and what comes after it."""
+        if self.kind not in {"clause", "participle"} or self.base not in words_of("transitive") or self._more():
             return None
-        if re.search(r" (?:that|which|who) ", head):
+        if self.subject.lower() in words_of("pronoun") - {"someone", "somebody"}:
             return None
-        if len(tail.split()) < 2 or re.search(r"\b(?:of|to|the|a|an|is|are|by|back)$", head):
+        end = 0
+        while end < len(self.rest) and self.rest[end].part in _INSIDE_AN_OBJECT:
+            end += 1
+        thing, tail = self.rest[:end], self.rest[end:]
+        if not thing or thing[-1].part not in {t.NOUN, t.VERBAL_NOUN} or thing[-1].low in words_of("pronoun"):
             return None
-        if re.fullmatch(r"(?:on|off|up|down|out|over|in) (?:and|then|again|loudly)\b.*", tail):
+        owned = {"his", "her", "their", "its", "himself", "herself"}
+        if any(word.low in owned or word.low.endswith(("self", "selves", "other")) for word in thing) or thing[
+            -1
+        ].low in {"time", "times", "noise", "fun"}:
             return None
-        return tail, head
+        if tail and tail[0].part not in {t.PREPOSITION, t.ADVERB}:
+            return None
+        if tail and (tail[0].low in {"of", "up", "down", "out", "off", "to"} or crowded(tail)):
+            return None
+        return text_of(thing), text_of(tail)
+
+    def _more(self) -> bool:
+        return any(word.part in {t.FINITE, t.GERUND, t.PARTICIPLE, t.BE} for word in self.rest)
+
+    def _rest(self, form: str) -> str:
+        """Return the rest with further verbs of the same subject in the same form as the first."""
+        pieces = []
+        own = {t.FINITE, t.GERUND}
+        for place, word in enumerate(self.rest):
+            follows = follows_conjunction(self.rest, place)
+            base = base_of(word) if word.part in own and follows else None
+            if base is None or (word.part == t.GERUND and self.kind == "clause" and not self.progressive):
+                pieces.append(word.text)
+            else:
+                make = {"gerund": forms.gerund, "third": forms.third, "base": str}[form]
+                pieces.append(make(base))
+        return spaced(self.rest, pieces)
 
 
-_COORDINATED = re.compile(r"(,? (?:and|or|then|and then|but) (?:\w+ly )?)(\w+)\b(?! (?:are|were|is|was)\b)")
+_INSIDE_A_PHRASE = frozenset({t.PREPOSITION, t.DETERMINER, t.ADJECTIVE, t.NOUN, t.MODIFIER, t.VERBAL_NOUN})
+_INSIDE_AN_OBJECT = frozenset({t.DETERMINER, t.ADJECTIVE, t.NOUN, t.MODIFIER, t.VERBAL_NOUN})
 
 
-def _following(rest: str, be: str) -> str:
-    """Put further verbs of the same subject into the -ing form: "sneezing and blows her nose" → "… and blowing …"."""
-
-    def inflected(match: re.Match[str]) -> str:
-        word = match.group(2)
-        base = base_of_third(word) if be == "is" else word if word in verbs() else None
-        nearby = match.string[match.end() :].strip().split(" ")[0]
-        # "… and waves crash": the word is another clause's subject.
-        clause_follows = nearby in verbs() or nearby.endswith("ing")
-        return match.group() if base is None or clause_follows else match.group(1) + gerund(base)
-
-    return _COORDINATED.sub(inflected, f" {rest}")[1:]
-
-
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
+def _holds_to_verb(before: Word, preposition: Word) -> bool:
+    """Tell whether a preposition belongs to the verb before it: "chews on ice", "passes by a house"."""
+    if preposition.low == "in":
+        return base_of(before) in {"pour", "breathe", "suck", "type", "come", "turn", "set", "kick", "pull"}
+    return True
 
 
 @lru_cache(maxsize=16384)
 def read_part(text: str) -> Part:
-    """Return a part with its subject and verb, where the word lists and the word order show them."""
-    words = text.split(" ")
-    low = [word.lower().strip(",;") for word in words]
-    for place, word in enumerate(low):
-        if word in _JOINING:
-            break
-        if word in _BE and place and low[0] not in {"there", "it", "this", "that"}:
-            after = place + 1
-            while after < len(low) and (_ADVERB.match(low[after]) or low[after] in {"being", "constantly"}):
-                after += 1
-            if after < len(low) and low[after].endswith("ing") and len(low[after]) > 4:
-                verb = " ".join(words[place + 1 : after + 1])
-                return Part(text, "clause", " ".join(words[:place]), verb, " ".join(words[after + 1 :]), word)
-            return Part(text, "other")
-    if low[0] in _PREPOSITIONS or low[0] in {"it", "there", "this", "that", "he", "she", "they"}:
+    """Return a part with its subject and verb, where the words and their order show them."""
+    words = tagged(text)
+    if not words:
         return Part(text, "other")
-    for place in range(1, len(low)):
-        if low[place] in _AUXILIARIES or low[place] in _JOINING:
-            return Part(text, "other")
-        found = _verb_at(low, place)
-        if found:
-            kind, verb, be = found
-            start = place
-            while start > 1 and _ADVERB.match(low[start - 1]):
-                start -= 1
-            subject = " ".join(words[:start])
-            if kind == "participle" and low[place - 1] in {"of", "by", "for", "from", "without", "and"}:
-                break
-            adverbs = " ".join(words[start:place])
-            comma = "," if words[place].endswith(",") else ""
-            rest = " ".join(words[place + 1 :])
-            rest = _following(rest, be) if kind == "clause" else rest
-            return Part(text, kind, subject, _join(adverbs, verb) + comma, rest, be)
-    finite = any(
-        (word in verbs() or base_of_third(word)) and before not in _DETERMINERS | _PREPOSITIONS
-        for before, word in pairwise(low)
-    )
-    starts_as_verb = base_of_third(low[0]) is not None and len(low) > 1 and low[1] not in _PREPOSITIONS
-    has_comma = "," in text
-    return Part(text, "other" if finite or starts_as_verb or has_comma else "noun")
+    verb = _first_verb(words)
+    if verb is None:
+        return Part(text, _verbless_kind(words), words, many=_plural_head(words))
+    word = words[verb]
+    if verb == 0 or words[0].part in {t.PREPOSITION, t.JOINING} or words[0].low == "there":
+        return Part(text, "finite" if verb and word.part in {t.FINITE, t.BE} else "other", words)
+    start = verb
+    while start > 1 and words[start - 1].part == t.ADVERB:
+        start -= 1
+    subject, adverbs = text_of(words[:start]), text_of(words[start:verb])
+    if word.part == t.GERUND and _inner_with(words[:start]):
+        return Part(text, "noun", words, many=_plural_head(words))
+    if _crowded_subject(words[:start]):
+        if sum(word.text == "," for word in words[:start]) == 1:
+            return Part(text, "other", words)
+        return Part(text, "other" if word.part in {t.GERUND, t.PARTICIPLE} else "finite", words)
+    many = _plural_head(words[:start])
+    rest = words[verb + 1 :]
+    if word.part == t.BE:
+        return _with_be(text, words, verb, (subject, many))
+    base = base_of(word)
+    if _second_clause(rest) or base is None or word.part == t.PARTICIPLE:
+        return Part(text, "other" if word.part in {t.GERUND, t.PARTICIPLE} else "finite", words)
+    if word.part == t.GERUND:
+        return Part(text, "participle", words, subject, adverbs, base, rest, many, progressive=True)
+    if word.low not in {base, forms.third(base)}:
+        return Part(text, "finite", words)
+    return Part(text, "clause", words, subject, adverbs, base, rest, many=word.low == base)
 
 
-def _verb_at(low: list[str], place: int) -> tuple[str, str, str] | None:
-    word, before = low[place], low[place - 1]
-    subject_like = before not in _DETERMINERS and before not in _PREPOSITIONS and before not in {"and", "or", "but"}
-    if (not subject_like or _describes(before)) and not _ADVERB.match(before):
-        return None
-    base = base_of_third(word)
-    if base and not _plural_subject(low[:place]):
-        return "clause", gerund(base), "is"
-    if word in verbs() and _plural_subject(low[:place]):
-        return "clause", gerund(word), "are"
-    if _alone(low[0], place) and re.search(r"[a-z]{2}(?<![su])s$", word):
-        # After "a carpenter" an unknown word in -s is a verb.
-        return "clause", gerund(guessed_base(word)), "is"
-    if base_of_gerund(word) and before not in FUNCTION_WORDS:
-        # "a noisy ringing phone", "loud barking": an adjective in front, no subject.
-        if place == 1 and before.endswith(("ed", "y", "ic", "al", "ant", "oud", "ow", "aint", "ight", "ft", "ief")):
-            return None
-        return "participle", word, "are" if _plural_subject(low[:place]) else "is"
+def _with_be(text: str, words: tuple[Word, ...], place: int, subject: tuple[str, bool]) -> Part:
+    be, after = words[place].low, place + 1
+    if be == "being" and after < len(words) and words[after].part == t.PARTICIPLE:
+        # "a bell being rung": no clause yet, but one with "is".
+        said = "are" if subject[1] else "is"
+        return read_part(join(subject[0], said, text_of(words[place:])))
+    while after < len(words) and words[after].part in {t.ADVERB, t.BE}:
+        after += 1
+    if be in _PRESENT and after < len(words) and not _second_clause(words[after + 1 :]):
+        base = base_of(words[after]) if words[after].part in {t.GERUND, t.PARTICIPLE} else None
+        adverbs = text_of([word for word in words[place + 1 : after] if word.part == t.ADVERB])
+        rest = words[after + 1 :]
+        if base and words[after].part == t.GERUND:
+            many = be == "are"
+            return Part(text, "clause", words, subject[0], adverbs, base, rest, many, progressive=True)
+        regular = base and words[after].low == forms.participle(base)
+        if base and regular and not any(word.part in {t.BE, t.FINITE} for word in rest):
+            return Part(text, "passive", words, subject[0], adverbs, base, rest, be == "are")
+    return Part(text, "finite", words)
+
+
+def _first_verb(words: Sequence[Word]) -> int | None:
+    inside = False
+    for place, word in enumerate(words):
+        if word.part == t.JOINING and word.low in {"that", "which", "who"}:
+            inside = True
+        elif word.part in {t.FINITE, t.BE, t.AUXILIARY, t.GERUND} and not inside:
+            if word.part == t.GERUND and place == 0:
+                continue
+            return place
+        elif word.part == t.PARTICIPLE and not inside and place and words[place - 1].part == t.NOUN:
+            return place
+        elif inside and word.part in {t.FINITE, t.GERUND, t.PARTICIPLE}:
+            inside = False
     return None
 
 
-def _describes(word: str) -> bool:
-    """Tell whether a word describes the noun that follows: "a faint hiss", "reversing beeps"."""
-    if word in adjectives() or word in _DESCRIBING:
-        return True
-    return base_of_gerund(word) is not None or _ENDED.search(word) is not None
+def _verbless_kind(words: Sequence[Word]) -> str:
+    first, parts = words[0], {word.part for word in words}
+    if first.part in {t.PREPOSITION, t.JOINING, t.CONJUNCTION, t.MARK, t.PARTICIPLE, t.FINITE} or first.low == "there":
+        return "other"
+    joining = any(word.part == t.JOINING and word.low not in {"that", "which", "who"} for word in words)
+    if joining or t.AUXILIARY in parts or (first.part == t.PRONOUN and len(words) > 1):
+        return "other"
+    if first.part == t.ADVERB and not parts & {t.NOUN, t.VERBAL_NOUN}:
+        return "other"
+    if not parts & {t.NOUN, t.VERBAL_NOUN, t.PRONOUN}:
+        return "other"
+    # A noun that is also a verb and could be the clause's: not safe to hang in a frame that wants a noun.
+    doubtful = any(
+        w.part == t.NOUN and w.low not in words_of("noun") and _may_be_verb(words, p) for p, w in enumerate(words)
+    )
+    return "other" if doubtful else "noun"
 
 
-def _alone(first: str, place: int) -> bool:
-    return first in {"someone", "somebody"} or (first in {"a", "an"} and place > 1)
-
-
-def _plural_subject(words: list[str]) -> bool:
-    head = words
-    for place, word in enumerate(words):
-        if word in _PREPOSITIONS and place:
-            head = words[:place]
-            break
-    if "and" in head:
-        return True
-    last = next((word for word in reversed(head) if not _ADVERB.match(word)), "")
-    if last in _PLURAL_WORDS:
-        return True
-    if last in _UNCOUNTED or last.endswith("ss") or last.endswith("us"):
+def _may_be_verb(words: Sequence[Word], place: int) -> bool:
+    """Tell whether a noun ends the phrase before it as a verb might: "the contents drop on the floor"."""
+    if place < 1 or base_of_third(words[place].low) is None or words[place - 1].part != t.NOUN:
         return False
-    return (last.endswith("s") and last not in {"bus", "glass", "grass"} and len(last) > 3) or last == plural(last)
+    after = words[place + 1] if place + 1 < len(words) else None
+    return after is not None and after.part in {t.DETERMINER, t.ADVERB}
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A caption as parts and what joins them.
-
-    `relation`: `then` (parts in order of time), `while`, `and`, `one` (a single part), `mixed` (left whole).
-    `setting`: a place or a noise behind, set off by a comma; `setting_first` tells on which side it stood.
-    """
-
-    relation: str
-    parts: tuple[str, ...]
-    setting: str = ""
-    setting_first: bool = False
+def _inner_with(words: Sequence[Word]) -> bool:
+    """Tell whether the -ing form that follows belongs to a "with" phrase: "rain with a car | going by"."""
+    return any(
+        word.low in {"with", "of", "from", "by", "without", "for"} and place
+        for place, word in enumerate(words)
+        if word.part == t.PREPOSITION and _near_end(words, place)
+    )
 
 
-_FRAME_START = re.compile(
-    r"^(?:you can hear|we can hear|we hear how|we hear|a recording of|the sounds? of|there (?:is|are)|this is) "
-    r"(?!that\b|how\b)"
-)
-_FRAME_END = re.compile(r" (?:can be heard|is heard|are heard|is audible|are audible)$")
-_SEQUENCE = re.compile(
-    r",? (?:and )?(?:is |are |which is )?(?:shortly |then |briefly )?followed (?:shortly )?by (?:then )?"
-    r"|,? (?:and )?then (?:by |of |finally )?|,? (?:and )?(?:finally|afterwards|next(?! to\b| door\b)) "
-    r"|,? and last |,? before "
-)
-_BACKWARD = re.compile(r",? (?:shortly |soon |right )?after (?!another\b|one\b)|,? following ")
-_MEANWHILE = re.compile(
-    r",? while |,? as (?!well\b|if\b|though\b|a result\b|it\b|they\b|he\b|she\b)|,? when "
-    r"|,? and at the same time "
-)
-_TOGETHER = re.compile(r",? (?:together|mixed|along) with |,? alongside (?:of )?")
-_FRONT = re.compile(r"^(while|as|when|after|before|following) ([^,]+), (?:then )?(.+)$", re.IGNORECASE)
-_PLACE = r"(?:in|at|on|by|near|over|with|under|inside|outside|amid|among|beside)"
-_SETTING_LAST = re.compile(rf"^(.+?), ({_PLACE} (?:(?!\b(?:and|then|followed|before|after|while)\b)[^,])+)$")
-_SETTING_FIRST = re.compile(rf"^({_PLACE} [^,]+|indoors|outdoors|outside|inside|nearby), (.+)$")
+def _near_end(words: Sequence[Word], place: int) -> bool:
+    if words[place].low in {"of", "for", "from", "by"}:
+        # "the sound of a dog barking", but "a group of people talking".
+        return words[place - 1].part == t.VERBAL_NOUN or words[place - 1].low in {"sound", "sounds", "noise", "noises"}
+    return True
 
 
-def read_scene(body: str) -> Scene:
-    """Return a caption (no full stop) as the parts that order words, "while" or "and" join, order words first."""
-    text, setting, first = body, "", False
-    for pattern, leading in ((_SETTING_FIRST, True), (_SETTING_LAST, False)):
-        match = pattern.match(text)
-        if match:
-            setting, text = match.groups() if leading else reversed(match.groups())
-            first = leading
+def _crowded_subject(words: Sequence[Word]) -> bool:
+    return any(word.part in {t.MARK, t.JOINING} and word.text not in {"-", "'"} for word in words)
+
+
+def _second_clause(rest: Sequence[Word]) -> bool:
+    """Tell whether another subject and verb stand in the rest."""
+    for place, word in enumerate(rest):
+        if word.part in {t.FINITE, t.BE, t.AUXILIARY} and not follows_conjunction(rest, place):
+            inside = any(w.low in {"that", "which", "who"} for w in rest[:place])
+            if not inside:
+                return True
+        if word.part == t.GERUND and not follows_conjunction(rest, place):
+            between = [w.part for w in rest[:place]]
+            if t.CONJUNCTION in between or t.MARK in between:
+                return True
+    return False
+
+
+def _plural_head(words: Sequence[Word]) -> bool:
+    """Tell whether a noun phrase is plural: its head is, or "and" joins two of its nouns."""
+    head = ""
+    for place, word in enumerate(words):
+        if word.part in {t.PREPOSITION, t.JOINING} and place and head:
             break
-    relation, parts = _split(unframed(text))
-    return Scene(relation, tuple(part.strip(" ,") for part in parts), setting, first)
-
-
-def unframed(text: str) -> str:
-    """Return a caption without "you can hear", "the sound of", "can be heard" around it."""
-    bare = re.sub(r"^nothing but ", "", _FRAME_END.sub("", _FRAME_START.sub("", text)))
-    return bare or text
-
-
-def _split(text: str) -> tuple[str, list[str]]:
-    front = _FRONT.match(text)
-    if front:
-        word, head, tail = front.group(1).lower(), front.group(2), front.group(3)
-        if word not in {"after", "following", "before"}:
-            return ("mixed", [text]) if _SEQUENCE.search(tail) else ("while", [tail, head])
-        if _BACKWARD.search(tail) or _BACKWARD.search(head):
-            return "mixed", [text]
-        sides = [_in_order(head), _in_order(tail)]
-        return "then", [part for side in (reversed(sides) if word == "before" else sides) for part in side]
-    if _SEQUENCE.search(text):
-        return ("mixed", [text]) if _BACKWARD.search(text) else ("then", _in_order(text))
-    if _BACKWARD.search(text):
-        return "then", list(reversed(_BACKWARD.split(text, maxsplit=1)))
-    together = re.sub(r" (?:at the same time|at once)$", "", text)
-    for pattern in (_MEANWHILE, _TOGETHER):
-        if pattern.search(together):
-            return "while", pattern.split(together, maxsplit=1)
-    sides = re.split(r",? and ", together, maxsplit=1)
-    if len(sides) == 2:
-        return "while" if together != text else "and", sides
-    return "one", [text]
-
-
-def _in_order(text: str) -> list[str]:
-    text = re.sub(r"^first(?:ly)?,? (?:comes |there is )?", "", text)
-    return [part for part in _SEQUENCE.split(text) if part.strip(" ,")]
+        if word.low == "and" and head:
+            return True
+        if word.part in {t.NOUN, t.PRONOUN, t.VERBAL_NOUN}:
+            head = word.low
+    first = " ".join(word.low for word in words[:3])
+    if first in {"a group of", "a crowd of", "a flock of", "a variety of", "a number of", "a couple of"}:
+        return first in {"a number of", "a couple of", "a variety of"}
+    return t.plural(head) or head in {"they", "we", "you", "others"}

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+import clapline.datasets.soundscapes.lexicon
 import clapline.text.order
 import clapline.text.words
 
@@ -16,6 +17,8 @@ def fingerprint() -> str:
     folder = Path(__file__).parent
     files = sorted(path for path in folder.iterdir() if path.suffix in {".py", ".txt"})
     files += [Path(clapline.text.words.__file__), Path(clapline.text.order.__file__)]
+    soundscapes = Path(clapline.datasets.soundscapes.lexicon.__file__).parent
+    files += [soundscapes / name for name in ("lexicon.py", "lexicon.txt", "grammar.py")]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -78,13 +78,84 @@ _PASTS = {
     "bite": "bit",
     "become": "became",
     "do": "did",
+    "tear": "tore",
+    "wear": "wore",
+    "hear": "heard",
+    "lay": "laid",
+    "feed": "fed",
+    "light": "lit",
+    "dig": "dug",
+    "bring": "brought",
+    "catch": "caught",
+    "build": "built",
+    "stick": "stuck",
+    "sleep": "slept",
+    "find": "found",
+    "lead": "led",
+    "lose": "lost",
+    "spread": "spread",
+    "bend": "bent",
+    "buy": "bought",
+    "pay": "paid",
+    "slit": "slit",
+    "let": "let",
+    "split": "split",
+    "cast": "cast",
+    "spit": "spat",
+    "spring": "sprang",
+    "shine": "shone",
+    "sting": "stung",
+    "freeze": "froze",
+    "choose": "chose",
+    "ooze": "oozed",
+    "broadcast": "broadcast",
+    "knit": "knitted",
+    "bleed": "bled",
+    "sink": "sank",
 }
-_DOUBLED = frozenset({"begin", "rev", "refit"})
+_PARTICIPLES = {
+    "speak": "spoken",
+    "sing": "sung",
+    "ring": "rung",
+    "blow": "blown",
+    "fly": "flown",
+    "run": "run",
+    "drive": "driven",
+    "ride": "ridden",
+    "fall": "fallen",
+    "begin": "begun",
+    "shake": "shaken",
+    "break": "broken",
+    "give": "given",
+    "draw": "drawn",
+    "throw": "thrown",
+    "take": "taken",
+    "get": "got",
+    "do": "done",
+    "go": "gone",
+    "come": "come",
+    "drink": "drunk",
+    "eat": "eaten",
+    "write": "written",
+    "bite": "bitten",
+    "rise": "risen",
+    "grow": "grown",
+    "tear": "torn",
+    "become": "become",
+    "wear": "worn",
+    "mow": "mown",
+    "saw": "sawn",
+    "shear": "shorn",
+    "swim": "swum",
+}
+_DOUBLED = frozenset(
+    {"begin", "rev", "refit", "emit", "occur", "transmit", "patrol", "control", "propel", "omit", "admit"}
+)
 
 
 def third(base: str) -> str:
     """Bark → barks, splash → splashes, cry → cries (also the regular plural of a noun)."""
-    if re.search(r"(s|x|z|ch|sh)$", base) or base in {"go", "do"}:
+    if re.search(r"(s|x|z|ch|sh)$", base) or base in {"go", "do", "echo"}:
         return base + "es"
     if re.search(r"[^aeiou]y$", base):
         return base[:-1] + "ies"
@@ -101,7 +172,7 @@ def gerund(base: str) -> str:
 
 
 def past(base: str) -> str:
-    """Bark → barked, drive → drove (participles of irregular verbs are not made)."""
+    """Bark → barked, drive → drove."""
     if base in _PASTS:
         return _PASTS[base]
     if base.endswith("e"):
@@ -109,6 +180,11 @@ def past(base: str) -> str:
     if re.search(r"[^aeiou]y$", base):
         return base[:-1] + "ied"
     return _doubled(base) + "ed"
+
+
+def participle(base: str) -> str:
+    """Bark → barked, drive → driven, strike → struck."""
+    return _PARTICIPLES.get(base) or past(base)
 
 
 def plural(noun: str) -> str:

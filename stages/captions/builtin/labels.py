@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+
+from clapline.datasets.soundscapes.lexicon import LEXICON
+from clapline.text.words import word_set
+from stages.captions.builtin import forms
+from stages.captions.builtin.lexicon import entries
+from stages.captions.builtin.tagging import DETERMINER, PREPOSITION, PRONOUN, tagged
+from stages.captions.builtin.whole import whole_texts
 
 # Words of an uploader that tell how or where, and what they add to a caption written for training.
 _SCENE_WORDS = {
@@ -44,8 +52,17 @@ _SCENE_WORDS = {
     "short": "briefly",
 }
 _SHORTEST_WORDS = 3
+_LONGEST_TOLD = 12
+_NO_SOUND = word_set("of on the in a and opening close playing street hand mouse door can sea water call passing air")
+_SOURCES = word_set(
+    """
+    dog cat bird horse cow sheep pig rooster hen duck crow owl insect bee cricket frog engine siren bell horn alarm
+    drum guitar piano violin flute trumpet thunder rain wind explosion gunshot firework applause laughter voice
+    conversation speech footstep footsteps helicopter airplane train motorcycle chainsaw drill hammer telephone phone
+    """
+)
 _FRAMES = {
-    "train": ("the sound of {} can be heard", "{} can be heard", "this is the sound of {}", "one hears {}"),
+    "train": ("the sound of {} can be heard", "{} can be heard", "this is the sound of {}", "you can hear {}"),
     "test": ("a recording of {}", "there is {} to listen to", "somebody recorded {}", "{}, and nothing else"),
 }
 _ENDINGS = {
@@ -67,12 +84,26 @@ def _phrases() -> dict[str, dict[str, tuple[str, ...]]]:
     return table
 
 
-def label_captions(labels: list[str], description: str | None, purpose: str, count: int) -> list[str]:
-    """Return `count` different captions for the labels of a clip; words of the description may add place and manner."""
-    names = [re.sub(r"[_/]+", " ", label).strip().lower() for label in labels]
-    spoken = " and ".join(names[:3])
-    known = _phrases().get(spoken)
+def label_captions(
+    labels: list[str], description: str | None, purpose: str, count: int, tags: Sequence[str] = ()
+) -> list[str]:
+    """Return `count` different captions for the labels of a clip; words of the description may add place and manner.
+
+    The first of the `tags`, which stand beside a label, is told with it in every other caption.
+    Without a label the description alone is reworded; where it tells of no sound, every text is "Failure.".
+    """
+    names = _names(labels)
+    if not names:
+        return _from_description(description or "", purpose, count)
+    spoken = _listed(names[:3])
+    known = _phrases().get(spoken) or _published(spoken)
+    if not known and len(names) > 1:
+        known = _together(names, purpose)
     phrases = list(known[purpose]) if known else [frame.format(spoken) for frame in _FRAMES[purpose]]
+    beside = [tag for tag in _names(tags) if tag not in spoken and tag.isascii()]
+    if beside and len(names) == 1:
+        link = "along with" if purpose == "train" else "besides"
+        phrases = [phrase if place % 2 else f"{phrase}, {link} {beside[0]}" for place, phrase in enumerate(phrases)]
     scene = _scene(description, spoken) if purpose == "train" else None
     # "The barking of a dog loudly" is no English: manner needs a clause.
     placed = [phrase for phrase in phrases if scene and (" " in scene or not phrase.startswith("the "))]
@@ -81,6 +112,69 @@ def label_captions(labels: list[str], description: str | None, purpose: str, cou
         texts += [phrase + ending for phrase in phrases]
     distinct = [text for text in dict.fromkeys(texts) if len(text.split()) >= _SHORTEST_WORDS][:count]
     return [text[0].upper() + text[1:] + "." for text in distinct]
+
+
+def _names(labels: Sequence[str]) -> list[str]:
+    """Return labels as plain words, each once: "Gears_Grinding" → "gears grinding"."""
+    plain = [re.sub(r"[\s_/,()&]+", " ", label).strip().lower() for label in labels]
+    return [name for name in dict.fromkeys(plain) if name]
+
+
+def _listed(names: list[str]) -> str:
+    """Return "rain", "rain and wind", "rain, wind and thunder"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _together(names: list[str], purpose: str) -> dict[str, tuple[str, ...]] | None:
+    """Return phrases of the first known label with the next tag beside it: "a dog barks, along with rain"."""
+    known = _phrases().get(names[0]) or _published(names[0])
+    if known is None:
+        return None
+    beside = "along with" if purpose == "train" else "besides"
+    return {purpose: tuple(f"{phrase}, {beside} {names[1]}" for phrase in known[purpose])}
+
+
+def _published(label: str) -> dict[str, tuple[str, ...]] | None:
+    """Return phrases of a class of the soundscapes: its reserved vocabulary, one for each purpose."""
+    words = LEXICON.get(label)
+    if words is None:
+        return None
+    sides = {"train": words.train, "test": words.test}
+    return {
+        purpose: (
+            f"{side.subject} {side.verb[0]}",
+            f"{side.subject} is {side.verb[1]}" if purpose == "train" else f"there is {side.subject} {side.verb[1]}",
+            f"{side.nominal} can be heard" if purpose == "train" else f"what is heard is {side.nominal}",
+        )
+        for purpose, side in sides.items()
+    }
+
+
+def _from_description(description: str, purpose: str, count: int) -> list[str]:
+    """Return captions from an uploader's words alone, or "Failure." where they tell of no sound."""
+    for sentence in re.split(r"[.!?;:\n]+", description):
+        words = [word for word in sentence.strip().split() if not re.search(r"\d", word)]
+        text = " ".join(words[:_LONGEST_TOLD]).strip(" ,-").lower()
+        if text and any(_is_sound(word.low, word.part) for word in tagged(text)):
+            told = [said for said in whole_texts(text, text, purpose) if len(said.split()) >= _SHORTEST_WORDS]
+            texts = [said + ending for ending in _ENDINGS[purpose] for said in told if not (ending and ":" in said)]
+            return [said[0].upper() + said[1:] + "." for said in dict.fromkeys(texts)][:count]
+    return ["Failure."] * count
+
+
+def _is_sound(word: str, part: str) -> bool:
+    """Tell whether a word names a sound or what makes one: any noun or verb that the synonyms know."""
+    return word in _sound_words() and part not in {DETERMINER, PREPOSITION, PRONOUN}
+
+
+@cache
+def _sound_words() -> frozenset[str]:
+    found = {"music", "noise", "sound", "sounds", "noises", "speech"}
+    for entry in entries():
+        if entry.part == "b" or (entry.part == "n" and entry.word in _SOURCES):
+            found |= {entry.word, forms.third(entry.word), forms.gerund(entry.word), forms.past(entry.word)}
+            found |= {forms.plural(entry.word)}
+    return frozenset(found | {word for label in (*_phrases(), *LEXICON) for word in label.split(" ")} - _NO_SOUND)
 
 
 def _scene(description: str | None, spoken: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from stages.captions.builtin.forms import gerund, third
+from stages.captions.builtin.forms import gerund, participle, past, third
 from stages.captions.builtin.lexicon import entries
 
 
@@ -15,14 +15,15 @@ def verbs() -> frozenset[str]:
     lines = Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").splitlines()
     listed = {word for line in lines if not line.startswith("#") for word in line.split()}
     for entry in entries():
-        if entry.part in "bv":
+        if entry.part in {"b", "v", "vi", "vt"}:
             listed |= {entry.word} | {phrase.split(" ")[0] for side in entry.alternatives.values() for phrase in side}
     return frozenset(listed)
 
 
 @cache
-def _forms() -> tuple[dict[str, str], dict[str, str]]:
-    return {third(verb): verb for verb in verbs()}, {gerund(verb): verb for verb in verbs()}
+def _forms() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    pasts = {participle(verb): verb for verb in verbs()} | {past(verb): verb for verb in verbs()}
+    return {third(verb): verb for verb in verbs()}, {gerund(verb): verb for verb in verbs()}, pasts
 
 
 def base_of_third(word: str) -> str | None:
@@ -33,3 +34,8 @@ def base_of_third(word: str) -> str | None:
 def base_of_gerund(word: str) -> str | None:
     """Return the base of a known verb's -ing form, or None."""
     return _forms()[1].get(word)
+
+
+def base_of_past(word: str) -> str | None:
+    """Return the base of a known verb's past form or past participle, or None."""
+    return _forms()[2].get(word)
