@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from clapline.errors import UserError
+
 TFIDF = "tfidf"
 _LATENT_DIMENSIONS = 64
+_BATCH = 8
 
 
 class CaptionEmbedder(Protocol):
@@ -61,21 +66,62 @@ class TfidfSvd:
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model, by id or folder."""
+    """A sentence-transformers model, by id or folder. Loading it prints nothing.
+
+    Raises UserError when the model is not to be had or its files cannot be read.
+    """
 
     def __init__(self, model: str) -> None:
         from sentence_transformers import SentenceTransformer
 
         from clapline.model.lookup import find_model
 
-        # On the CPU whatever the machine has: the same captions must give the same topics.
-        self._model = SentenceTransformer(str(find_model(model)), device="cpu")
+        folder = find_model(model)
+        try:
+            with _silence():
+                # On the CPU whatever the machine has: the same captions must give the same topics and similarities.
+                self._model = SentenceTransformer(str(folder), device="cpu")
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"model {model!r}: {folder} holds no sentence encoder that can be read ({reason})"
+            ) from None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return `(n, dim)` float32 unit rows; zeros for an empty caption."""
-        vectors = self._model.encode(list(texts), show_progress_bar=False, convert_to_numpy=True)
-        vectors[[not text.strip() for text in texts]] = 0
-        return _unit_rows(vectors)
+        """Return `(n, dim)` float32 unit rows; zeros for an empty caption.
+
+        A row depends on its own text only, to the last bit: texts are encoded in batches of one size and one number of
+        tokens, so that neither padding nor a batch's size enters the sums.
+        """
+        known = [place for place, text in enumerate(texts) if text.strip()]
+        alike: dict[int, list[int]] = defaultdict(list)
+        for place, length in zip(known, self._lengths([texts[place] for place in known]), strict=True):
+            alike[length].append(place)
+        rows = np.zeros((len(texts), self._encoded(["."]).shape[1]), dtype=np.float32)
+        for _, places in sorted(alike.items()):
+            filled = places + places[:1] * (-len(places) % _BATCH)
+            rows[places] = self._encoded([texts[place] for place in filled])[: len(places)]
+        return _unit_rows(rows)
+
+    def _encoded(self, texts: list[str]) -> np.ndarray:
+        return self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
+
+    def _lengths(self, texts: list[str]) -> list[int]:
+        return [len(ids) for ids in self._model.tokenizer(texts)["input_ids"]] if texts else []
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep a library's bar ("Loading weights") off the terminal for a while."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _unit_rows(vectors: np.ndarray) -> np.ndarray:

@@ -48,7 +48,18 @@ NUMBERS = {
         "10": "ten tenth",
         "11": "eleven",
         "12": "twelve dozen",
+        "13": "thirteen",
+        "14": "fourteen",
+        "15": "fifteen",
+        "16": "sixteen",
+        "17": "seventeen",
+        "18": "eighteen",
+        "19": "nineteen",
         "20": "twenty",
+        "30": "thirty",
+        "40": "forty",
+        "50": "fifty",
+        "60": "sixty",
         "100": "hundred hundreds",
         "1000": "thousand thousands",
     }.items()
@@ -166,7 +177,9 @@ def order_overlap(one: str, other: str) -> float:
 
 def numbers(text: str) -> Counter[str]:
     """Return how often each number is said, as digits or as a word: "two dogs bark twice" → {"2": 2}."""
-    return Counter(NUMBERS.get(token, token) for token in tokens(text) if token in NUMBERS or token[0].isdigit())
+    return Counter(
+        NUMBERS.get(token) or token.replace(",", "") for token in tokens(text) if token in NUMBERS or token[0].isdigit()
+    )
 
 
 def names(text: str) -> set[str]:

@@ -11,6 +11,7 @@ from clapline.params.machine import Machine
 from clapline.tables.captions import PARAPHRASES
 from clapline.tables.clips import CLIPS
 from stages.captions.accounts import pick, write_accounts
+from stages.captions.meaning import load_meaning
 from stages.captions.paraphrasing import paraphrased, test_sources, training_sources
 
 
@@ -21,9 +22,10 @@ def main() -> None:
     machine = read_section("machine", Machine)
     training = training_sources(CLIPS.read("data/captioned/paired.parquet"), section.captions_per_clip)
     queries = test_sources(CLIPS.read("data/captioned/retrieval.parquet"))
+    meaning = load_meaning(section.similarity, progress=machine.progress)
     tables, dropped, accounts, examples = [], [], [], []
     for purpose, sources in (("train", training), ("test", queries)):
-        table, lost, account, shown = paraphrased(sources, purpose, section, machine)
+        table, lost, account, shown = paraphrased(sources, purpose, section, machine, meaning)
         tables.append(table)
         dropped.append(lost)
         accounts += account
@@ -36,7 +38,10 @@ def main() -> None:
         "Paraphrases",
         "Every training caption and every query of the benchmarks was reworded twice: level 1 changes the structure, "
         "level 2 the structure and the words. Training and benchmarks use different prompts and share no reply. Each "
-        "text passed all checks or is listed in dropped.csv.",
+        "text passed all checks or is listed in dropped.csv. Its meaning is compared with the caption's by "
+        f"{meaning.measure}: at least "
+        + " and ".join(f"{meaning.least(level):.2f} at level {level}" for level in sorted(set(section.levels)))
+        + ".",
         accounts,
         pd.concat(dropped, ignore_index=True),
         (columns, examples),

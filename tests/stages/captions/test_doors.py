@@ -121,7 +121,7 @@ def test_synthetic_captions_keep_the_rules(workplace: Path) -> None:
         assert len(set(texts)) == len(texts)
         for text in texts:
             assert checks.new_caption(clips[clip_id], [], text) is None
-    summary = read_json("reports/synthesize/summary.json")["synthesize"]
+    summary = read_json("reports/synthesize/summary.json")["synthesize_new"]
     assert summary["captions"] == 5 * 6 == summary["accepted"] + summary["dropped"]
 
 
@@ -131,7 +131,7 @@ def roles(folder: Path) -> None:
         clip("d1", label="dog", description="Dog barking in the garden 03.wav"),
         clip("done", label="dog", captions=["As it was"]),
         clip("tagged", tags=["rain", "wind"]),
-        clip("bare", description="something.wav"),
+        clip("bare", description="01337.wav"),
     ]
     save(folder / "data/roles/paired.parquet", dogs)
     save(folder / "data/roles/text.parquet", dogs)
