@@ -135,7 +135,7 @@ def options_of(kind):
     return kind.Options(**required)
 
 
-LIGHT = ["settings", "download", "prepare", "catalogue", "rewrite", "paraphrase", "synthesize"]
+LIGHT = ["settings", "download", "prepare", "catalogue", "rewrite", "paraphrase", "synthesize", "stress", "mix", "audit"]
 
 
 @pytest.mark.parametrize("name", LIGHT)

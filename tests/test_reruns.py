@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 TEACHER_AND_BELOW = {"teacher", "embed", "curate", "student", "evaluate", "report"}
 NEW_DATASET = {"download@more", "prepare@more", "fingerprint@more", "catalogue", "evaluate", "report"}
-CAPTIONS_AND_BELOW = {"student", "evaluate", "richness", "topics", "report"}
+CAPTIONS_AND_BELOW = {"audit", "student", "evaluate", "richness", "topics", "report"}
 
 
 def set_value(params: dict, path: str, value: object) -> None:
@@ -58,6 +58,9 @@ EDITS: dict[str, tuple[Callable[[dict], None], set[str]]] = {
     "curate": (knob("curate.maximum_captions_per_clip", 3), {"curate", "student", "evaluate", "report"}),
     "paraphrase": (knob("paraphrase.captions_per_clip", 3), {"paraphrase", *CAPTIONS_AND_BELOW}),
     "synthesize": (knob("synthesize.captions_per_clip", 3), {"synthesize", *CAPTIONS_AND_BELOW}),
+    "stress": (knob("stress.kinds", ["typos"]), {"stress", "audit", "evaluate", "report"}),
+    "mix": (knob("mix.clips", 5), {"mix", "audit", "student", "evaluate", "report"}),
+    "audit": (knob("audit.prices", {"builtin": {"input": 0.1, "output": 0.2}}), {"audit", "report"}),
     "teacher": (knob("teacher.steps", 7), TEACHER_AND_BELOW),
     "a role": (
         lambda params: params["roles"]["unpaired"][0].update(share=[0.0, 0.5]),
@@ -71,10 +74,10 @@ EDITS: dict[str, tuple[Callable[[dict], None], set[str]]] = {
         add_dataset("more2", "retrieval", "test", seed=2),
         {
             *("download@more2", "prepare@more2", "fingerprint@more2", "catalogue"),
-            *("rewrite", "paraphrase", "evaluate", "report"),
+            *("rewrite", "paraphrase", "stress", "audit", "evaluate", "report"),
         },
     ),
-    "seed": (knob("seed", 1), {"catalogue", "topics", *TEACHER_AND_BELOW}),
+    "seed": (knob("seed", 1), {"catalogue", "mix", "audit", "topics", *TEACHER_AND_BELOW}),
 }
 
 
@@ -185,7 +188,7 @@ def test_a_benchmark_that_leaks_into_training_retrains_and_says_so(copy):
     copy.edit(change)
     result = copy.run("dvc", "repro")
     ran = set(re.findall(r"Running stage '([^']+)'", result.stdout))
-    assert {"catalogue", "rewrite", "paraphrase", "synthesize", "richness", "topics", *TEACHER_AND_BELOW} <= ran
+    assert {"catalogue", "rewrite", "paraphrase", "synthesize", "mix", "audit", "richness", "topics", *TEACHER_AND_BELOW} <= ran
     assert re.search(r"catalogue: [1-9]\d* clips left the training roles", result.stdout)
 
 

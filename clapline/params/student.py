@@ -16,6 +16,7 @@ class Sources(Section):
 
     paired: float = Field(1.0, ge=0)
     curated: float = Field(0.0, ge=0)
+    mixed: float = Field(0.0, ge=0, description="clips of the stage mix")
 
 
 class Student(Training):
@@ -28,7 +29,7 @@ class Student(Training):
 
     @model_validator(mode="after")
     def _consistent(self) -> Student:
-        if self.sources.paired + self.sources.curated == 0:
+        if self.sources.paired + self.sources.curated + self.sources.mixed == 0:
             raise ValueError("sources: at least one weight must be above 0")
         if self.init == "teacher" and self.model is not None:
             raise ValueError("init: teacher takes the teacher's architecture: leave model null")

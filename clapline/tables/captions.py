@@ -14,7 +14,7 @@ _WRITTEN = [
     ("model", pa.string()),
     ("prompt_version", pa.string()),
     ("attempts", pa.int32()),  # askings until it was accepted
-    ("similarity", pa.float64()),  # to the source, by the measure named in similarity_measure
+    ("similarity", pa.float64()),  # to the source, by the measure named in similarity_measure; empty: not measured
     ("similarity_measure", pa.string()),
 ]
 
@@ -25,7 +25,22 @@ PARAPHRASES = Table(
     keys=("dataset", "clip_id", "caption_index", "level", "purpose"),
 )
 
-SYNTHETIC = Table("synthetic", pa.schema(_WRITTEN), keys=("dataset", "clip_id", "caption_index"))
+SYNTHETIC = Table(
+    "synthetic",
+    # kind: new, back_translation, word_edit, translation. caption_index counts within a clip over all kinds.
+    pa.schema([*_WRITTEN, ("kind", pa.string()), ("language", pa.string())]),
+    keys=("dataset", "clip_id", "caption_index"),
+    nullable=frozenset({"similarity"}),
+)
+
+STRESS = Table(
+    "stress",
+    # kind: jargon, slang, keywords, typos, translation. caption_index is the query's place in the clip's list;
+    # `original` is that query. language: ISO 639 code.
+    pa.schema([*_WRITTEN, ("kind", pa.string()), ("language", pa.string()), ("original", pa.string())]),
+    keys=("dataset", "clip_id", "caption_index", "kind", "language"),
+    nullable=frozenset({"similarity"}),
+)
 
 DROPPED = Table(
     "dropped",
@@ -34,7 +49,7 @@ DROPPED = Table(
             ("dataset", pa.string()),
             ("clip_id", pa.string()),
             ("caption_index", pa.int32()),
-            ("task", pa.string()),  # rewrite, paraphrase_level_1, …, synthesize
+            ("task", pa.string()),  # rewrite_<role>, paraphrase_level_<n>, synthesize_<kind>, stress_<kind>, mix
             ("purpose", pa.string()),  # train or test
             ("original", pa.string()),
             ("reason", pa.string()),  # name of the check that failed last, and what it saw

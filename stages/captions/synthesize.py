@@ -1,6 +1,8 @@
-"""Door: `python -m stages.captions.synthesize`; new captions for every training clip."""
+"""Door: `python -m stages.captions.synthesize`; new captions and other texts to train on for every training clip."""
 
 from __future__ import annotations
+
+import pyarrow as pa
 
 from clapline.errors import door
 from clapline.params.base import read_section
@@ -17,16 +19,19 @@ def main() -> None:
     """Read the captioned clips, ask, check, write."""
     section = read_section("synthesize", Synthesize)
     machine = read_section("machine", Machine)
-    table, dropped, account, examples = synthesized(CLIPS.read("data/captioned/paired.parquet"), section, machine)
-    SYNTHETIC.write("data/captions/synthetic.parquet", table)
+    written = synthesized(CLIPS.read("data/captioned/paired.parquet"), section, machine)
+    # By Arrow: a similarity that was not measured is a NaN there, where pandas would hand on an empty cell.
+    SYNTHETIC.write_arrow("data/captions/synthetic.parquet", pa.Table.from_pylist(written.rows, SYNTHETIC.schema))
     write_accounts(
         "reports/synthesize",
         "New captions",
         "For every training clip new captions were asked from its captions and tags: at most 20 words, the same "
-        "meaning, no new events, numbers or names. What failed a check to the end is listed in dropped.csv.",
-        [account],
-        dropped,
-        (["given captions", "new captions"], examples),
+        "meaning, no new events, numbers or names. Where the params ask for them, captions came back from another "
+        "language, had a few words changed, or were translated; the meaning of translations is not measured. What "
+        "failed a check to the end is listed in dropped.csv.",
+        written.accounts,
+        written.dropped_table(),
+        (["kind", "given", "written"], written.examples),
     )
 
 

@@ -11,7 +11,7 @@ from clapline.params.base import read_section, read_seed
 from clapline.params.evaluate import Evaluate
 from clapline.params.machine import Machine
 from clapline.storage import atomic_folder, write_json
-from clapline.tables.captions import PARAPHRASES
+from clapline.tables.captions import PARAPHRASES, STRESS
 from clapline.tables.clips import CLIPS
 from clapline.tables.per_query import PER_QUERY
 from stages.evaluate.benchmarks import hierarchy_benchmarks, retrieval_benchmarks, zero_shot_benchmarks
@@ -30,7 +30,9 @@ def main() -> None:
     paraphrases = PARAPHRASES.read("data/captions/paraphrases_test.parquet")
     suites = Suites(
         retrieval_benchmarks(
-            CLIPS.read("data/captioned/retrieval.parquet"), paraphrases[paraphrases["purpose"] == "test"]
+            CLIPS.read("data/captioned/retrieval.parquet"),
+            paraphrases[paraphrases["purpose"] == "test"],
+            STRESS.read("data/captions/stress.parquet"),
         ),
         zero_shot_benchmarks(CLIPS.read("data/roles/zero_shot.parquet"), settings.prompts),
         hierarchy_benchmarks(CLIPS.read("data/roles/hierarchy.parquet")),

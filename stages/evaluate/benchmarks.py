@@ -13,9 +13,14 @@ from clapline.text.prompts import clean_label, prompted_labels
 
 
 @dataclass(frozen=True)
-class Paraphrased:
-    """The queries of a benchmark that have a paraphrase at one level, and the paraphrases, in the same order."""
+class Variant:
+    """The queries of a benchmark that were put in other words of one kind, and those words, in the same order.
 
+    `part` names what is measured with these words, `drop` what is lost against the captions themselves.
+    """
+
+    part: str
+    drop: str
     queries: np.ndarray  # rows of the benchmark's captions
     words: list[str]
 
@@ -29,7 +34,7 @@ class Retrieval:
     captions: list[str]
     text_to_audio: Relevance
     audio_to_text: Relevance
-    levels: dict[int, Paraphrased] = field(default_factory=dict)
+    variants: list[Variant] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,16 @@ class Hierarchy:
     trees: list[list[int]]
 
 
-def retrieval_benchmarks(clips: pd.DataFrame, paraphrases: pd.DataFrame) -> list[Retrieval]:
-    """Return one benchmark per dataset, by name. Raises UserError when a paraphrase belongs to no caption."""
-    _refuse_strangers(clips, paraphrases)
+def retrieval_benchmarks(
+    clips: pd.DataFrame, paraphrases: pd.DataFrame, stress: pd.DataFrame | None = None
+) -> list[Retrieval]:
+    """Return one benchmark per dataset, by name, with its paraphrased and stressed queries as variants.
+
+    Raises UserError when a text of either table belongs to no caption.
+    """
+    _refuse_strangers(clips, paraphrases, "data/captions/paraphrases_test.parquet", "paraphrase")
+    if stress is not None:
+        _refuse_strangers(clips, stress, "data/captions/stress.parquet", "stress")
     benchmarks = []
     for dataset, rows in clips.groupby("dataset", sort=True):
         rows = rows.reset_index(drop=True)
@@ -76,35 +88,49 @@ def retrieval_benchmarks(clips: pd.DataFrame, paraphrases: pd.DataFrame) -> list
                 captions,
                 Relevance.from_pairs(caption, clip, len(captions), len(rows)),
                 Relevance.from_pairs(clip, caption, len(rows), len(captions)),
-                _levels(place, paraphrases[paraphrases["dataset"] == dataset]),
+                [
+                    *_levels(place, paraphrases[paraphrases["dataset"] == dataset]),
+                    *(_stressed(place, stress[stress["dataset"] == dataset]) if stress is not None else ()),
+                ],
             )
         )
     return benchmarks
 
 
-def _levels(place: dict[str, int], paraphrases: pd.DataFrame) -> dict[int, Paraphrased]:
-    levels = {}
-    for level, rows in paraphrases.groupby("level", sort=True):
-        rows = rows.sort_values(["clip_id", "caption_index"], kind="stable")
-        # Clips may share a caption: the query is one, and so is its paraphrase, the first.
-        words = dict(reversed([(place[row.original], row.text) for row in rows.itertuples()]))
-        queries = sorted(words)
-        levels[int(level)] = Paraphrased(np.array(queries, dtype=np.int64), [words[query] for query in queries])
-    return levels
+def _levels(place: dict[str, int], paraphrases: pd.DataFrame) -> list[Variant]:
+    return [
+        _variant(f"t2a_level{level}", f"t2a_drop{level}", place, rows)
+        for level, rows in paraphrases.groupby("level", sort=True)
+    ]
 
 
-def _refuse_strangers(clips: pd.DataFrame, paraphrases: pd.DataFrame) -> None:
+def _stressed(place: dict[str, int], stress: pd.DataFrame) -> list[Variant]:
+    """Return a variant per kind of English query, then one per further language, each by name."""
+    english = stress["language"] == "en"
+    groups = [*stress[english].groupby("kind", sort=True), *stress[~english].groupby("language", sort=True)]
+    return [_variant(f"t2a_stress_{name}", f"t2a_stress_{name}_drop", place, rows) for name, rows in groups]
+
+
+def _variant(part: str, drop: str, place: dict[str, int], rows: pd.DataFrame) -> Variant:
+    rows = rows.sort_values(["clip_id", "caption_index"], kind="stable")
+    # Clips may share a caption: the query is one, and so are its other words, the first.
+    words = dict(reversed([(place[row.original], row.text) for row in rows.itertuples()]))
+    queries = sorted(words)
+    return Variant(part, drop, np.array(queries, dtype=np.int64), [words[query] for query in queries])
+
+
+def _refuse_strangers(clips: pd.DataFrame, texts: pd.DataFrame, path: str, stage: str) -> None:
     captions = {
         (row.dataset, row.clip_id, index): text
         for row in clips.itertuples(index=False)
         for index, text in enumerate(row.captions)
     }
-    for row in paraphrases.itertuples(index=False):
+    for row in texts.itertuples(index=False):
         key = (row.dataset, row.clip_id, row.caption_index)
         if captions.get(key) != row.original:
             raise UserError(
-                f"data/captions/paraphrases_test.parquet: caption {row.caption_index} of clip {row.clip_id!r} "
-                f"({row.dataset}) is not the one in data/captioned/retrieval.parquet; run the stage paraphrase again"
+                f"{path}: caption {row.caption_index} of clip {row.clip_id!r} "
+                f"({row.dataset}) is not the one in data/captioned/retrieval.parquet; run the stage {stage} again"
             )
 
 

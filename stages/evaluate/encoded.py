@@ -32,7 +32,7 @@ class Suites:
         """Return every text asked with, once, sorted."""
         texts: set[str] = set()
         for benchmark in self.retrieval:
-            texts.update(benchmark.captions, *(level.words for level in benchmark.levels.values()))
+            texts.update(benchmark.captions, *(variant.words for variant in benchmark.variants))
         for labelled in self.zero_shot:
             texts.update(*labelled.sentences)
         for hierarchy in self.hierarchy:

@@ -57,10 +57,10 @@ def _part(
 
 
 def retrieval_parts(benchmark: Retrieval, model: Encoded) -> list[Part]:
-    """Measure text to audio (`t2a`), audio to text (`a2t`), and text to audio with paraphrased queries.
+    """Measure text to audio (`t2a`), audio to text (`a2t`), and text to audio with the queries in other words.
 
     `t2a_level1` asks with the paraphrase; `t2a_drop1` is the original's value minus the paraphrase's, on the queries
-    that have one.
+    that have one. `t2a_stress_typos` and `t2a_stress_typos_drop` are the same for a kind of the stress set.
     """
     audio, text = model.of_clips(benchmark.clips), model.of_texts(benchmark.captions)
     relevance = benchmark.text_to_audio
@@ -78,17 +78,16 @@ def retrieval_parts(benchmark: Retrieval, model: Encoded) -> list[Part]:
             ranks=backward,
         ),
     ]
-    for level, paraphrased in benchmark.levels.items():
-        asked = relevance.subset(paraphrased.queries)
-        ranks = relevant_ranks(model.of_texts(paraphrased.words), audio, asked)
+    for variant in benchmark.variants:
+        asked = relevance.subset(variant.queries)
+        ranks = relevant_ranks(model.of_texts(variant.words), audio, asked)
         units = Units(asked.starts, asked.items, asked.gallery_size)
         measures = _measured(ranks, asked, any_hit=False)
         drops = {
-            measure: (original[measure][0][paraphrased.queries] - value, None)
-            for measure, (value, _) in measures.items()
+            measure: (original[measure][0][variant.queries] - value, None) for measure, (value, _) in measures.items()
         }
-        parts.append(_part(benchmark.dataset, f"t2a_level{level}", units, measures, ranks=ranks))
-        parts.append(_part(benchmark.dataset, f"t2a_drop{level}", units, drops))
+        parts.append(_part(benchmark.dataset, variant.part, units, measures, ranks=ranks))
+        parts.append(_part(benchmark.dataset, variant.drop, units, drops))
     return parts
 
 
@@ -126,9 +125,9 @@ def query_rows(benchmark: Retrieval, part: Part, model: str) -> pd.DataFrame:
     elif part.name == "t2a":
         relevance, queries, words = benchmark.text_to_audio, benchmark.captions, benchmark.captions
     else:
-        level = benchmark.levels[int(part.name.removeprefix("t2a_level"))]
-        relevance = benchmark.text_to_audio.subset(level.queries)
-        queries, words = [benchmark.captions[query] for query in level.queries], level.words
+        (variant,) = (variant for variant in benchmark.variants if variant.part == part.name)
+        relevance = benchmark.text_to_audio.subset(variant.queries)
+        queries, words = [benchmark.captions[query] for query in variant.queries], variant.words
     return pd.DataFrame(
         {
             "model": model,

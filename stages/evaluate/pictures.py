@@ -13,7 +13,7 @@ from clapline.metrics.zero_shot import confusion_matrix
 from clapline.storage import write_text
 from stages.evaluate.benchmarks import Retrieval, ZeroShot
 from stages.evaluate.parts import Part
-from stages.evaluate.results import MODELS, Estimate, Result
+from stages.evaluate.results import MODELS, STRESS, Estimate, Result, stress_kind
 
 _NAMES = {"t2a": "text to audio", "a2t": "audio to text", "zero_shot": "zero-shot", "traversal": "traversal"}
 _MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "accuracy": "accuracy"}
@@ -29,16 +29,18 @@ def bars(path: Path, results: list[Result]) -> None:
 
 
 def robustness_bars(path: Path, results: list[Result]) -> None:
-    """Draw R@10 and mAP@10 of one dataset for original and paraphrased queries."""
-    parts = [("t2a", "original"), ("t2a_level1", "level 1"), ("t2a_level2", "level 2")]
-    shown, labels = [], []
-    for measure in ("r10", "map10"):
-        for part, name in parts:
-            for result in results:
-                if (result.part, result.measure) == (part, measure):
-                    shown.append(result)
-                    labels.append(f"{_MEASURES[measure]}\n{name}")
-    _draw_bars(path, shown, labels, 6.4)
+    """Draw R@10 and mAP@10 of one dataset for original, paraphrased and stressed queries."""
+    names = {"t2a": "original", "t2a_level1": "level 1", "t2a_level2": "level 2"}
+    names |= {result.part: result.part.removeprefix(STRESS) for result in results if stress_kind(result.part)}
+    shown = [
+        result
+        for measure in ("r10", "map10")
+        for part in names
+        for result in results
+        if (result.part, result.measure) == (part, measure)
+    ]
+    labels = [f"{_MEASURES[result.measure]}\n{names[result.part]}" for result in shown]
+    _draw_bars(path, shown, labels, max(6.4, 0.75 * len(shown)))
 
 
 def _draw_bars(path: Path, shown: list[Result], labels: list[str], width: float) -> None:

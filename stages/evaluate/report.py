@@ -17,8 +17,8 @@ from stages.evaluate.pictures import (
     robustness_bars,
     write_delimited,
 )
-from stages.evaluate.results import Result, intervals_json
-from stages.evaluate.words import PROTOCOL, results_table, told
+from stages.evaluate.results import STRESS, Result, intervals_json
+from stages.evaluate.words import PROTOCOL, results_table, stress_table, told
 
 
 def write_report(
@@ -40,10 +40,13 @@ def write_report(
         if any(result.chance is not None for result in of):
             bars(folder / f"bars_{dataset}.svg", of)
             blocks.append(chapter.figure(f"{dataset}: teacher beside student; red: chance.", f"bars_{dataset}.svg"))
-        if any(result.part.startswith("t2a_level") for result in of):
+        if any(result.part.startswith(("t2a_level", STRESS)) for result in of):
             robustness_bars(folder / f"robustness_{dataset}.svg", of)
-            words = f"{dataset}: text to audio, asked with the original captions and with their paraphrases."
+            words = f"{dataset}: text to audio, asked with the original captions and with other words for them."
             blocks.append(chapter.figure(words, f"robustness_{dataset}.svg"))
+        stressed = stress_table(dataset, of)
+        if stressed:
+            blocks.append(stressed)
         blocks.append(results_table(dataset, of))
     for benchmark in suites.zero_shot:
         file = f"confusion_{benchmark.dataset}.svg"

@@ -20,6 +20,8 @@ HEADLINES = {
     "zero_shot": ("accuracy",),
     "traversal": ("precision",),
 }
+STRESS = "t2a_stress_"
+DROP = "_drop"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Result:
     def significant(self) -> bool:
         """Return whether the interval of the difference leaves out 0."""
         return self.difference.low is not None and (self.difference.low > 0 or self.difference.high < 0)
+
+
+def stress_kind(part: str) -> str | None:
+    """Return "typos" for the part `t2a_stress_typos`, the language for `t2a_stress_de`; None for other parts."""
+    return part.removeprefix(STRESS) if part.startswith(STRESS) and not part.endswith(DROP) else None
+
+
+def headlines(part: str) -> tuple[str, ...]:
+    """Return the measures of a part that stand in the metrics; none for parts that stand in the report only."""
+    return ("r10", "map10") if stress_kind(part) else HEADLINES.get(part, ())
 
 
 def compare(teacher: Part, student: Part, resamples: int, seed: int) -> list[Result]:
@@ -95,13 +107,13 @@ def headline_metrics(results: list[Result]) -> dict[str, Any]:
     for model in reversed(MODELS):
         datasets: dict[str, Any] = {}
         for result in results:
-            if result.measure in HEADLINES.get(result.part, ()):
+            if result.measure in headlines(result.part):
                 part = datasets.setdefault(result.dataset, {}).setdefault(result.part, {})
                 part[result.measure] = getattr(result, model).estimate
         metrics[model] = datasets
     counts: dict[str, dict[str, int]] = {}
     for result in results:
-        if result.part in HEADLINES:
+        if headlines(result.part):
             counts.setdefault(result.dataset, {})[result.part] = result.queries
     return {**metrics, "n": counts}
 

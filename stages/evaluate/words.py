@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clapline import chapter
-from stages.evaluate.results import MODELS, Estimate, Result
+from stages.evaluate.results import DROP, MODELS, STRESS, Estimate, Result, stress_kind
 
 _PARTS = {
     "t2a": "text to audio",
@@ -21,6 +21,12 @@ _MEASURES = {
 }  # fmt: skip
 _TOLD = {"t2a": "map10", "a2t": "map10", "t2a_level1": "r10", "t2a_level2": "r10", "zero_shot": "accuracy",
          "traversal": "precision"}  # fmt: skip
+_STRESSED = {
+    "jargon": "in jargon",
+    "slang": "in slang",
+    "keywords": "by keywords",
+    "typos": "with typos",
+}
 PROTOCOL = (
     "A query is a distinct caption; every clip that holds its text answers it. R@k is the share of the relevant items "
     "in the top k (DCASE); “any caption hit” asks for one of them. AP@10 sums the precision at the relevant ranks up "
@@ -34,9 +40,9 @@ def told(dataset: str, results: list[Result]) -> str:
     """Return a paragraph on one dataset: where the student differs from the teacher beyond chance, and where not."""
     better, worse, open_ = [], [], []
     for result in results:
-        if _TOLD.get(result.part) != result.measure:
+        if ("r10" if stress_kind(result.part) else _TOLD.get(result.part)) != result.measure:
             continue
-        name = f"{_PARTS[result.part]} ({_MEASURES[result.measure]} {_numbers(result)})"
+        name = f"{part_name(result.part)} ({_MEASURES[result.measure]} {_numbers(result)})"
         if result.significant():
             (better if result.difference.estimate > 0 else worse).append(name)
         else:
@@ -55,6 +61,19 @@ def told(dataset: str, results: list[Result]) -> str:
             _drop(result, level) for result in results if (result.part, result.measure) == (f"t2a_drop{level}", "r10")
         ]
     return f"{dataset}. " + " ".join(said)
+
+
+def part_name(part: str) -> str:
+    """Return what a part is called in the report."""
+    if not part.startswith(STRESS):
+        return _PARTS[part]
+    manner = stressed_name(part.removeprefix(STRESS).removesuffix(DROP))
+    return f"lost when asked {manner}" if part.endswith(DROP) else f"text to audio, asked {manner}"
+
+
+def stressed_name(kind: str) -> str:
+    """Return how a kind of the stress set asks: "with typos", "in the language de"."""
+    return _STRESSED.get(kind, f"in the language {kind}")
 
 
 def _numbers(result: Result) -> str:
@@ -79,7 +98,7 @@ def results_table(dataset: str, results: list[Result]) -> chapter.Block:
     """Return every measure of one dataset with chance, both models, the difference and its p-value."""
     rows = [
         [
-            _PARTS[result.part],
+            part_name(result.part),
             _MEASURES.get(result.measure, result.measure.replace("level", "R@1, level ")),
             result.queries,
             result.chance,
@@ -92,3 +111,23 @@ def results_table(dataset: str, results: list[Result]) -> chapter.Block:
     ]
     columns = ["", "measure", "queries", "chance", "teacher", "student", "student − teacher", "p"]
     return chapter.table(f"{dataset}: estimates with 95 % intervals.", columns, rows)
+
+
+def stress_table(dataset: str, results: list[Result]) -> chapter.Block | None:
+    """Return R@10 and mAP@10 of the stress set by kind and model, and what is lost; None where there is no such set."""
+    found = {(result.part, result.measure): result for result in results}
+    rows: list[list[chapter.Cell]] = []
+    for part in dict.fromkeys(result.part for result in results):
+        kind = stress_kind(part)
+        if kind is None:
+            continue
+        for model in MODELS:
+            cells: list[chapter.Cell] = [stressed_name(kind), model, found[part, "r10"].queries]
+            for name in (part, part + DROP):
+                cells += [_with_interval(getattr(found[name, measure], model)) for measure in ("r10", "map10")]
+            rows.append(cells)
+    if not rows:
+        return None
+    columns = ["asked", "model", "queries", "R@10", "mAP@10", "R@10 lost", "mAP@10 lost"]
+    words = f"{dataset}: queries as people type them, beside the captions they were made of, with 95 % intervals."
+    return chapter.table(words, columns, rows)

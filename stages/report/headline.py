@@ -12,6 +12,10 @@ PARTS = {
     "a2t": "audio to text",
     "t2a_level1": "text to audio, paraphrase 1",
     "t2a_level2": "text to audio, paraphrase 2",
+    "t2a_stress_jargon": "text to audio, jargon",
+    "t2a_stress_slang": "text to audio, slang",
+    "t2a_stress_keywords": "text to audio, keywords",
+    "t2a_stress_typos": "text to audio, typos",
     "zero_shot": "zero-shot classification",
     "traversal": "audio traversal",
 }
@@ -38,7 +42,8 @@ class Comparison:
     @property
     def task(self) -> str:
         """The part in words."""
-        return PARTS.get(self.part, self.part)
+        language = self.part.removeprefix("t2a_stress_")
+        return PARTS.get(self.part) or (self.part if language == self.part else f"text to audio, in {language}")
 
     @property
     def name(self) -> str:

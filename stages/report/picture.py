@@ -21,21 +21,24 @@ class Stage:
 
 
 STAGES = (
-    Stage("download", "fetch datasets", 0, 0),
-    Stage("prepare", "decode to shards", 0, 1, ("download",)),
-    Stage("fingerprint", "know recordings", 0, 2, ("prepare",)),
-    Stage("catalogue", "roles, leaks out", 1, 2, ("prepare", "fingerprint")),
-    Stage("rewrite", "labels to captions", 1, 1, ("catalogue",)),
+    Stage("download", "fetch datasets", 0, 1),
+    Stage("prepare", "decode to shards", 0, 2, ("download",)),
+    Stage("fingerprint", "know recordings", 0, 3, ("prepare",)),
+    Stage("catalogue", "roles, leaks out", 1, 3, ("prepare", "fingerprint")),
+    Stage("rewrite", "labels to captions", 1, 2, ("catalogue",)),
     Stage("paraphrase", "reword captions", 2, 0, ("rewrite",)),
     Stage("synthesize", "new captions", 2, 1, ("rewrite",)),
-    Stage("teacher", "first model", 2, 2, ("rewrite",)),
-    Stage("embed", "all clips, captions", 2, 3, ("teacher",)),
-    Stage("curate", "pick pairs", 3, 3, ("embed",)),
-    Stage("student", "second model", 3, 2, ("paraphrase", "synthesize", "teacher", "curate")),
-    Stage("richness", "wording", 3, 0, ("paraphrase", "synthesize")),
-    Stage("topics", "subjects", 3, 1, ("paraphrase", "synthesize")),
-    Stage("evaluate", "compare both", 4, 2, ("student",)),
-    Stage("report", "this page", 4, 0.5, ("richness", "topics", "evaluate")),
+    Stage("stress", "queries as typed", 2, 2, ("rewrite",)),
+    Stage("mix", "clips of two", 2, 3, ("rewrite",)),
+    Stage("teacher", "first model", 2, 4, ("rewrite",)),
+    Stage("embed", "all clips, captions", 2, 5, ("teacher",)),
+    Stage("curate", "pick pairs", 3, 5, ("embed",)),
+    Stage("student", "second model", 3, 4, ("paraphrase", "synthesize", "mix", "teacher", "curate")),
+    Stage("audit", "captions checked", 3, 0, ("paraphrase", "synthesize", "stress", "mix")),
+    Stage("richness", "wording", 3, 1, ("paraphrase", "synthesize")),
+    Stage("topics", "subjects", 3, 2, ("paraphrase", "synthesize")),
+    Stage("evaluate", "compare both", 4, 4, ("student", "stress")),
+    Stage("report", "this page", 4, 1, ("audit", "richness", "topics", "evaluate")),
 )
 
 

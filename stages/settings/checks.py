@@ -12,7 +12,7 @@ import yaml
 
 from clapline.errors import UserError
 from clapline.params.base import PARAMS_FILE, Section, read_params, read_seed, validated
-from clapline.params.captions import Paraphrase, Rewrite, Synthesize
+from clapline.params.captions import Audit, Mix, Paraphrase, Rewrite, Stress, Synthesize
 from clapline.params.curate import Curate
 from clapline.params.datasets import read_dataset
 from clapline.params.evaluate import Evaluate
@@ -35,6 +35,9 @@ SECTIONS: dict[str, type[Section]] = {
     "rewrite": Rewrite,
     "paraphrase": Paraphrase,
     "synthesize": Synthesize,
+    "stress": Stress,
+    "mix": Mix,
+    "audit": Audit,
     "teacher": Teacher,
     "student": Student,
     "curate": Curate,
@@ -44,6 +47,7 @@ SECTIONS: dict[str, type[Section]] = {
     "report": Report,
     "machine": Machine,
 }
+MIX = "mix"
 EXCLUSION_KINDS = ("exclusions", "exclusions_file")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -99,6 +103,10 @@ def _dataset_names(entries: Any, path: Path | str) -> list[str]:
                 f"{path}: datasets: {name!r} is no name for a dataset, which names folders; "
                 "allowed: letters, digits, _ and -"
             )
+        if name == MIX:
+            raise UserError(
+                f"{path}: datasets: {MIX!r} is the name of the clips that the stage mix makes; take another"
+            )
         read_dataset(name, path)
     return list(entries)
 
@@ -138,6 +146,7 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
         _check_model(student.model, rate, f"{path}: student.model.features")
         _check_same_features(teacher, student, path)
     _check_objectives(checked, path)
+    _check_mixtures(checked, path)
     curate = checked["curate"]
     if curate.strategy != "du" and not checked["roles"].labels:
         raise UserError(f"{path}: curate.strategy = {curate.strategy!r} aims at labels, but roles.labels is empty")
@@ -154,6 +163,20 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
             raise UserError(
                 f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
             )
+
+
+def _check_mixtures(checked: dict[str, Any], path: Path | str) -> None:
+    student: Student = checked["student"]
+    if not student.sources.mixed:
+        return
+    if not checked["mix"].clips:
+        raise UserError(f"{path}: student.sources.mixed = {student.sources.mixed}, but mix.clips = 0: nothing is mixed")
+    heard_s = (student.model or checked["teacher"].model).features.duration_s
+    if checked["mix"].maximum_duration_s > heard_s:
+        raise UserError(
+            f"{path}: mix.maximum_duration_s = {checked['mix'].maximum_duration_s} is longer than the "
+            f"features.duration_s = {heard_s} that the student hears: a sound that the caption tells would be cut off"
+        )
 
 
 def _check_same_features(teacher: Teacher, student: Student, path: Path | str) -> None:

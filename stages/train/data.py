@@ -80,6 +80,32 @@ def curated_source(pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) 
     return Source("curated", weight, [rows[key] for key in captions], list(captions.values()), list(owners.values()))
 
 
+def mixed_source(clips: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
+    """Return the source of mixtures: clips that the stage mix made of two others each, with the caption that tells it.
+
+    Each caption is owned by its mixture, not by the two clips that went into it. A batch comes from one source, so a
+    mixture never meets the captions of its parts; and two mixtures that share a part are rightly negatives of each
+    other, since each caption tells a sound, an edit or an order that the other's audio lacks. Equal captions are
+    positives as everywhere. Mixtures have neither paraphrases nor synthetic captions: the caption is its own view.
+    """
+    keys = list(zip(clips.dataset, clips.clip_id, strict=True))
+    captions = [list(captions) for captions in clips.captions]
+    owners = [[key] * len(texts) for key, texts in zip(keys, captions, strict=True)]
+    return Source("mixed", weight, [rows[key] for key in keys], captions, owners)
+
+
+def check_mixtures(clips: pd.DataFrame, duration_s: float) -> None:
+    """Raise a UserError when there is no mixture, or one is longer than what the model hears: a part goes unheard."""
+    if clips.empty:
+        raise UserError("student.sources.mixed is above 0 but there is no mixture: set mix.clips above 0")
+    longest_s = float(clips.duration_s.max())
+    if longest_s > duration_s + 1e-3:
+        raise UserError(
+            f"student.sources.mixed: mixtures last up to {longest_s:g} s but the model hears {duration_s:g} s; "
+            f"set mix.maximum_duration_s to at most {duration_s:g}, or lengthen teacher.model.features.duration_s"
+        )
+
+
 def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[int, dict[str, list[str]]]:
     """Return level → caption → its paraphrases, from the training paraphrases."""
     missing = [level for level in levels if level not in set(table.level)]

@@ -1,4 +1,4 @@
-"""`python -m stages.train.student`: train the student on pairs, paraphrases, new captions and curated pairs."""
+"""`python -m stages.train.student`: train the student on pairs, new texts, mixtures and curated pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.pairs import PAIRS
 from stages.train.checkpoints import Checkpoint
-from stages.train.data import TrainingData, curated_source, paired_source, paraphrases_by_caption
+from stages.train.data import (
+    TrainingData,
+    check_mixtures,
+    curated_source,
+    mixed_source,
+    paired_source,
+    paraphrases_by_caption,
+)
 from stages.train.loop import TeacherView, Trainer, feature_statistics
 from stages.train.outputs import write_outputs
 from stages.train.validation import Validation
@@ -32,6 +39,7 @@ INPUTS = {
     "pairs": "data/curated/pairs.parquet",
     "paraphrases": "data/captions/paraphrases_train.parquet",
     "synthetic": "data/captions/synthetic.parquet",
+    "mixed": "data/mixed/clips.parquet",
     "teacher": "models/teacher/model.safetensors",
     "teacher_config": "models/teacher/config.json",
 }
@@ -46,8 +54,10 @@ def main() -> None:
     train, val = paired[paired.split == "train"], paired[paired.split == "val"]
     audio_of_pairs = pd.concat([train, CLIPS.read(INPUTS["unpaired"])])
     curated = audio_of_pairs.merge(pairs[["dataset", "clip_id"]].drop_duplicates())
-    clips = pd.concat([train, curated] if settings.sources.curated else [train])
-    clips = clips.drop_duplicates(["dataset", "clip_id"])
+    weights = settings.sources
+    mixed = CLIPS.read(INPUTS["mixed"])
+    drawn = [train, *([curated] if weights.curated else []), *([mixed] if weights.mixed else [])]
+    clips = pd.concat(drawn).drop_duplicates(["dataset", "clip_id"])
     rows = {key: row for row, key in enumerate(zip(clips.dataset, clips.clip_id, strict=True))}
 
     device = choose_device(machine.device)
@@ -56,18 +66,22 @@ def main() -> None:
     if settings.init == "teacher":
         clap = Clap.from_pretrained("models/teacher").to(device)
     else:
-        captions = [caption for captions in train.captions for caption in captions]
+        worded = [train, mixed] if weights.mixed else [train]
+        captions = [caption for clips_with in worded for captions in clips_with.captions for caption in captions]
         clap = Clap.new(settings.model or teacher.settings, captions).to(device)
     if clap.settings.features != teacher.settings.features:
         raise UserError("student.model.features must equal the teacher's: both hear the same clips")
+    if weights.mixed:
+        check_mixtures(mixed, clap.settings.features.duration_s)
     features = clip_features(clap.front_end, clips, machine, "student: features of clips")
     if settings.init == "scratch":
         clap.audio.set_scale(*feature_statistics(features))
 
-    weights = settings.sources
     sources = [paired_source(train, rows, weights.paired, SYNTHETIC.read(INPUTS["synthetic"]))]
     if weights.curated:
         sources.append(curated_source(pairs, rows, weights.curated))
+    if weights.mixed:
+        sources.append(mixed_source(mixed, rows, weights.mixed))
     views = settings.objective.paraphrase
     paraphrases = PARAPHRASES.read(INPUTS["paraphrases"])
     data = TrainingData(
@@ -96,8 +110,8 @@ def main() -> None:
     history = trainer.run(checkpoint)
     words = (
         f"The student started from {'the teacher' if settings.init == 'teacher' else 'scratch'} and drew on "
-        f"{len(train)} clips with captions (weight {weights.paired:g}) and {len(curated)} clips that the teacher "
-        f"paired (weight {weights.curated:g})."
+        f"{len(train)} clips with captions (weight {weights.paired:g}), {len(curated)} clips that the teacher paired "
+        f"(weight {weights.curated:g}) and {len(mixed)} mixtures of two clips (weight {weights.mixed:g})."
     )
     write_outputs("student", clap, history, data, words, time.perf_counter() - began)
     checkpoint.finish()

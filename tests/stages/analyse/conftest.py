@@ -39,6 +39,10 @@ def written_row(number: int, index: int, text: str, dataset: str = "made"):
     }
 
 
+def synthetic_row(number: int, index: int, text: str, kind: str = "new", language: str = "en"):
+    return written_row(number, index, text) | {"kind": kind, "language": language}
+
+
 def paraphrase_row(number: int, index: int, level: int, text: str, dataset: str = "made"):
     return written_row(number, index, text, dataset) | {"level": level, "purpose": "train", "original": "o"}
 
@@ -74,7 +78,7 @@ def caption_tables(tmp_path, monkeypatch):
         )
         SYNTHETIC.write(
             "data/captions/synthetic.parquet",
-            SYNTHETIC.frame([written_row(i, 0, f"amidst echoes {pair[0]}") for i, pair in enumerate(texts)]),
+            SYNTHETIC.frame([synthetic_row(i, 0, f"amidst echoes {pair[0]}") for i, pair in enumerate(texts)]),
         )
 
     monkeypatch.chdir(tmp_path)

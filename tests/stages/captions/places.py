@@ -35,13 +35,24 @@ def clip(clip_id: str, **values: Any) -> dict[str, Any]:
 
 
 def write_params(folder: Path, **sections: dict[str, Any]) -> None:
-    values: dict[str, Any] = {"rewrite": {}, "paraphrase": {}, "synthesize": {}, "machine": {"progress": False}}
+    # The lexical measure: loading a sentence encoder takes longer than most tests.
+    measured = {"similarity": {"model": "lexical"}}
+    values: dict[str, Any] = {
+        "rewrite": {},
+        "paraphrase": measured,
+        "synthesize": measured,
+        "machine": {"progress": False},
+    }
     for name, section in sections.items():
         values[name] = {**values[name], **section}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
 
 
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=CLIPS.schema.names)
+    table["fold"] = table["fold"].astype("Int32")
+    return table
+
+
 def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    frame = pd.DataFrame(rows, columns=CLIPS.schema.names)
-    frame["fold"] = frame["fold"].astype("Int32")
-    CLIPS.write(path, frame)
+    CLIPS.write(path, frame(rows))

@@ -15,7 +15,7 @@ import soundfile
 import yaml
 
 from clapline.audio.shards import ShardWriter
-from clapline.tables.captions import PARAPHRASES
+from clapline.tables.captions import PARAPHRASES, STRESS
 from clapline.tables.clips import CLIPS
 
 SOUNDS = ("bell", "dog", "horn", "rain", "siren", "train")
@@ -95,6 +95,21 @@ def paraphrase_rows(rows: list[dict]) -> pd.DataFrame:
     return PARAPHRASES.frame(written)
 
 
+def stress_rows(rows: list[dict]) -> pd.DataFrame:
+    written = [
+        {
+            "dataset": "toy", "clip_id": row["clip_id"], "caption_index": index, "text": f"{kind} {language}: {text}",
+            "model": "rule", "prompt_version": f"{kind}-1", "attempts": 1, "similarity": 0.9,
+            "similarity_measure": "lexical", "kind": kind, "language": language, "original": text,
+        }
+        for row in rows
+        for index, text in enumerate(row["captions"])
+        for kind, language in (("typos", "en"), ("keywords", "en"), ("translation", "de"))
+        if not (kind == "typos" and index == 1)  # dropped: no letter of the query could slip
+    ]  # fmt: skip
+    return STRESS.frame(written)
+
+
 @pytest.fixture
 def evaluate_workspace(tmp_path, monkeypatch):
     """Chdir into a folder with benchmarks, params and stand-in models; return it."""
@@ -108,6 +123,7 @@ def evaluate_workspace(tmp_path, monkeypatch):
     CLIPS.write("data/roles/hierarchy.parquet", CLIPS.frame(rows))
     CLIPS.write("data/roles/zero_shot.parquet", CLIPS.frame(labelled))
     PARAPHRASES.write("data/captions/paraphrases_test.parquet", paraphrase_rows(rows))
+    STRESS.write("data/captions/stress.parquet", STRESS.frame())
     contents = {
         "clap": {"Clap": StandIn},
         "encode": {"encode_clips": encode_clips},
@@ -124,3 +140,11 @@ def evaluate_workspace(tmp_path, monkeypatch):
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     return tmp_path
+
+
+@pytest.fixture
+def stressed_workspace(evaluate_workspace):
+    """The same with a stress set of two English kinds and one further language."""
+    rows = CLIPS.read("data/captioned/retrieval.parquet").to_dict("records")
+    STRESS.write("data/captions/stress.parquet", stress_rows(rows))
+    return evaluate_workspace

@@ -28,8 +28,8 @@ GOOD = {
     **{
         name: {}
         for name in (
-            "prepare", "leakage", "rewrite", "paraphrase", "synthesize", "teacher", "student", "curate", "evaluate",
-            "richness", "topics", "report", "machine",
+            "prepare", "leakage", "rewrite", "paraphrase", "synthesize", "stress", "mix", "audit", "teacher", "student",
+            "curate", "evaluate", "richness", "topics", "report", "machine",
         )
     },
     "seed": 0,
@@ -54,13 +54,13 @@ def params(tmp_path, **changes):
 
 
 def test_good_settings_pass(tmp_path):
-    assert check_params(params(tmp_path)) == 16
+    assert check_params(params(tmp_path)) == 19
 
 
 def test_the_repositorys_own_settings_pass():
     for path in [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]:
         if path.is_file():
-            assert check_params(path) == 16
+            assert check_params(path) == 19
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def run(folder, *arguments, **environment):
 def test_the_door(tmp_path):
     params(tmp_path)
     done = run(tmp_path, "-m", "stages.settings")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 16 sections are valid\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 19 sections are valid\n", "")
     params(tmp_path, student__learning_rate="3e-4")
     failed = run(tmp_path, "-m", "stages.settings")
     assert failed.returncode == 2
