@@ -135,7 +135,8 @@ def options_of(kind):
     return kind.Options(**required)
 
 
-LIGHT = ["settings", "download", "prepare", "catalogue", "rewrite", "paraphrase", "synthesize", "stress", "mix", "audit"]
+CAPTIONS = ["rewrite", "paraphrase", "synthesize", "stress", "mix", "audit"]
+LIGHT = ["settings", "download", "prepare", "catalogue", *CAPTIONS]
 
 
 @pytest.mark.parametrize("name", LIGHT)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -32,16 +33,33 @@ class LanguageModel(Section):
         return {**sent, "maximum_tokens": self.maximum_tokens, "structured": self.structured}
 
 
-class Similarity(Section):
-    """How the meaning of a written caption is compared with its sources."""
-
+class _Measured(Section):
     model: str = Field(
         "all-MiniLM-L6-v2",
         min_length=1,
         description="sentence-transformers model; `lexical`, and what cannot be loaded: the built-in lexical measure",
     )
+
+
+class Similarity(_Measured):
+    """How the meaning of a paraphrase is compared with its caption, by level."""
+
     level_1: float | None = Field(None, ge=-1, le=1, description="least at level 1; null: what suits the model")
-    level_2: float | None = Field(None, ge=-1, le=1, description="least at level 2 and of new captions")
+    level_2: float | None = Field(None, ge=-1, le=1, description="least at level 2")
+
+
+class FreeSimilarity(_Measured):
+    """How the meaning of a text of no level 1 (a new caption, a stressed query) is compared with its sources."""
+
+    level_1: ClassVar[None] = None  # no such setting: what reads bounds by level finds the measure's own
+    level_2: float | None = Field(None, ge=-1, le=1, description="least similarity; null: what suits the model")
+
+
+def _check_languages(languages: Sequence[str], model: str) -> None:
+    if languages and model == "builtin":
+        raise ValueError("languages: the builtin model writes English only; name a served model")
+    if "en" in languages:
+        raise ValueError("languages: en is what the captions are written in; name others")
 
 
 class Rewrite(LanguageModel):
@@ -72,12 +90,11 @@ class Synthesize(LanguageModel):
     languages: list[Language] = Field(
         default_factory=list, description="ISO 639 codes: one caption of each clip in each of them (served models only)"
     )
-    similarity: Similarity = Field(default_factory=Similarity)
+    similarity: FreeSimilarity = Field(default_factory=FreeSimilarity)
 
     @model_validator(mode="after")
     def _able(self) -> Synthesize:
-        if self.model == "builtin" and self.languages:
-            raise ValueError("languages: the builtin model writes English only; name a served model")
+        _check_languages(self.languages, self.model)
         return self
 
 
@@ -93,12 +110,11 @@ class Stress(LanguageModel):
     queries_per_dataset: int | None = Field(
         None, ge=1, description="queries of each benchmark, drawn by a hash; null: all"
     )
-    similarity: Similarity = Field(default_factory=Similarity)
+    similarity: FreeSimilarity = Field(default_factory=FreeSimilarity)
 
     @model_validator(mode="after")
     def _able(self) -> Stress:
-        if self.model == "builtin" and self.languages:
-            raise ValueError("languages: the builtin model writes English only; name a served model")
+        _check_languages(self.languages, self.model)
         return self
 
 

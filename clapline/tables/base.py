@@ -34,7 +34,7 @@ class Table:
         self._check_columns(path, list(frame.columns))
         try:
             table = pa.Table.from_pandas(frame[self.schema.names], schema=self.schema, preserve_index=False, safe=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise UserError(f"{path}: table {self.name}: {error}") from None
         self.write_arrow(path, table)
 
@@ -62,7 +62,9 @@ class Table:
         frame = table.to_pandas()
         for column in self.schema:
             if pa.types.is_list(column.type):
-                frame[column.name] = [list(value) for value in frame[column.name]]
+                # Of objects even where there is no row: a list of none would become a column of numbers.
+                lists = [list(value) for value in frame[column.name]]
+                frame[column.name] = pd.Series(lists, index=frame.index, dtype=object)
         self._check_values(path, table)
         return frame
 

@@ -90,8 +90,9 @@ class SentenceEmbedder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return `(n, dim)` float32 unit rows; zeros for an empty caption.
 
-        A row depends on its own text only, to the last bit: texts are encoded in batches of one size and one number of
-        tokens, so that neither padding nor a batch's size enters the sums.
+        On one kind of processor a row depends on its own text only, to the last bit: texts are encoded in batches of
+        one size and one number of tokens, by one thread, so that neither padding nor a batch's size nor the number of
+        threads enters the sums.
         """
         known = [place for place, text in enumerate(texts) if text.strip()]
         alike: dict[int, list[int]] = defaultdict(list)
@@ -104,10 +105,28 @@ class SentenceEmbedder:
         return _unit_rows(rows)
 
     def _encoded(self, texts: list[str]) -> np.ndarray:
-        return self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
+        with _one_thread():
+            return self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
 
     def _lengths(self, texts: list[str]) -> list[int]:
-        return [len(ids) for ids in self._model.tokenizer(texts)["input_ids"]] if texts else []
+        if not texts:
+            return []
+        longest = self._model.max_seq_length
+        found = self._model.tokenizer(texts, truncation=longest is not None, max_length=longest)["input_ids"]
+        return [len(ids) for ids in found]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch sum with one thread for a while: with two the last bits are others."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

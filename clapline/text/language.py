@@ -41,6 +41,14 @@ _ENGLISH_TOO = word_set(
 )
 
 
+#: ISO 639 codes of the languages that are known by their words.
+_NAMES = {
+    "cs": "Czech", "da": "Danish", "de": "German", "es": "Spanish", "fi": "Finnish", "fr": "French", "hu": "Hungarian",
+    "id": "Indonesian", "it": "Italian", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "sv": "Swedish", "tr": "Turkish",
+}  # fmt: skip
+
+
 def foreign(text: str) -> str | None:
     """Return what shows that a text is not English ("words of German: der, und", "letters of CYRILLIC"), else None.
 
@@ -48,23 +56,58 @@ def foreign(text: str) -> str | None:
     are at least two and outnumber the English ones, or one is there beside a letter that English lacks and no English
     word of grammar. A few foreign nouns without grammar pass.
     """
-    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
-    letters = [letter for word in words for letter in word]
-    if not letters:
+    words = _words(text)
+    if script := _other_script(words):
+        return script
+    found = _grammar_words(words)
+    english = sum(word in _ENGLISH for word in words) if found else 0
+    marked = not "".join(words).isascii()
+    for language, said in found:
+        if (len(set(said)) >= 2 and len(said) > english) or (marked and not english):
+            return _told(language, said)
+    return None
+
+
+def other_language(text: str, code: str) -> str | None:
+    """Return what shows that a text is not of the language with an ISO 639 code but of another (not English).
+
+    As careful as `foreign`: two words of grammar of another language at least, and more than of the one that is asked
+    for. None for languages that are not among the fifteen in Latin script that are known here.
+    """
+    asked = _NAMES.get(code)
+    if asked is None:
         return None
-    strange = [] if text.isascii() else [script for script in map(_script, letters) if script != "LATIN"]
-    if 2 * len(strange) > len(letters):
-        return f"letters of {max(sorted(set(strange)), key=strange.count)}"
+    words = _words(text)
+    if script := _other_script(words):
+        return script
+    own = sum(word in _FOREIGN[asked].split() for word in words)
+    for language, said in _grammar_words(words):
+        if language != asked and len(set(said)) >= 2 and len(said) > own:
+            return _told(language, said)
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+
+
+def _other_script(words: list[str]) -> str | None:
+    letters = "".join(words)
+    strange = [] if letters.isascii() else [script for script in map(_script, letters) if script != "LATIN"]
+    return f"letters of {max(sorted(set(strange)), key=strange.count)}" if 2 * len(strange) > len(letters) else None
+
+
+def _grammar_words(words: list[str]) -> list[tuple[str, list[str]]]:
+    """Return the words of grammar by language, the language with most of them first."""
     found: dict[str, list[str]] = {}
     for word in words:
         for language in _LANGUAGES.get(word, ()):
             found.setdefault(language, []).append(word)
-    english = sum(word in _ENGLISH for word in words) if found else 0
-    marked = not all(letter.isascii() for letter in letters) if found else False
-    for language, said in sorted(found.items(), key=lambda item: -len(item[1])):
-        if (len(set(said)) >= 2 and len(said) > english) or (marked and not english):
-            return f"words of {language}: {', '.join(dict.fromkeys(said))}"
-    return None
+    return sorted(found.items(), key=lambda item: -len(item[1]))
+
+
+def _told(language: str, said: list[str]) -> str:
+    return f"words of {language}: {', '.join(dict.fromkeys(said))}"
 
 
 def _script(letter: str) -> str:

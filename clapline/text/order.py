@@ -33,6 +33,7 @@ _PLAIN = [
         (r"\b(?:after|following) (?:which|that|this)\b", "then"),
         (rf"\bafter {_A_WHILE}{_SPAN}\b", "then"),
         (r"\b(?:and|then) (?:after|following) ([^,]+), ", r"then \1 then "),
+        (r"^\W*until ([^,]+), (.+)$", r"\2 until \1"),
     )
 ]
 #: What tells an order in one sentence and none in another: a caption is read both ways.
@@ -75,9 +76,19 @@ def same_order(one: str, other: str) -> bool:
     """Tell whether two captions state the same order: as many parts, and no pair of shared words turned round.
 
     Words that tell an order in some sentences only ("A until B", "B follows", "After A B" without its comma) count for
-    the caption where that makes the two agree.
+    the caption where that makes the two agree. Where both captions have the same such word, it counts in both.
     """
-    return any(_agree(a, b) for a in _readings(one) for b in _readings(other))
+    shared = _vague_cues(one) & _vague_cues(other)
+    return any(_agree(a, b) for a in _readings(one, shared) for b in _readings(other, shared))
+
+
+@lru_cache(maxsize=8192)
+def _vague_cues(text: str) -> frozenset[int]:
+    """Return which of the words that tell an order in some sentences only a caption has."""
+    low = _plain(text)
+    if not _ANY_CUE.search(low):
+        return frozenset()
+    return frozenset(index for index, (pattern, _) in enumerate(_VAGUE) if pattern.search(low))
 
 
 def _plain(text: str) -> str:
@@ -90,13 +101,17 @@ def _plain(text: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _readings(text: str) -> tuple[Parts, ...]:
-    low = vague = _plain(text)
-    found = [_parts(low)]
+def _readings(text: str, told: frozenset[int] = frozenset()) -> tuple[Parts, ...]:
+    """Return the orders that a caption may tell; the vague cues that are `told` count in every one of them."""
+    low = _plain(text)
     if not _ANY_CUE.search(low):
-        return tuple(found)
-    for pattern, plain in _VAGUE:
+        return (_parts(low),)
+    vague = low
+    for index, (pattern, plain) in enumerate(_VAGUE):
         vague = pattern.sub(plain, vague)
+        if index in told:
+            low = pattern.sub(plain, low)
+    found = [_parts(low)]
     if vague != low:
         found.append(_parts(vague))
     opened = _OPENED.match(low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -100,10 +101,15 @@ def write_accounts(
     with atomic_folder(folder) as temporary:
         write_json(temporary / "summary.json", {account.task: account.summary() for account in accounts})
         ordered = dropped.sort_values(list(DROPPED.keys), kind="stable")
-        ordered.to_csv(temporary / "dropped.csv", index=False, lineterminator="\n")
+        _write_rows(temporary / "dropped.csv", ordered)
         for name, frame in (extra or {}).items():
-            frame.to_csv(temporary / f"{name}.csv", index=False, lineterminator="\n")
+            _write_rows(temporary / f"{name}.csv", frame)
         chapter.write_chapter(temporary, chapter.Chapter(title, blocks))
+
+
+def _write_rows(path: Path, frame: pd.DataFrame) -> None:
+    # Every text in quotes: a carriage return in a caption would otherwise end its row.
+    frame.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _fates(accounts: Sequence[Account]) -> chapter.Block:

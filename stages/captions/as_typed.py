@@ -21,6 +21,7 @@ from stages.captions.builtin.tagging import (
     tagged,
 )
 from stages.captions.builtin.verbs import base_of_gerund, base_of_third, verbs
+from stages.captions.denials import denied
 
 #: Someone in a hurry types no more keywords than these.
 MOST_KEYWORDS = 6
@@ -49,10 +50,14 @@ _WORD = re.compile(r"[^\W\d_]+")
 def keywords(query: str) -> str:
     """Return what is left of a query for someone in a hurry: up to six of its words, in order, verbs in base form.
 
-    Grammar, vague words and manner go first, then what describes, then verbs; numbers stay. Empty when the query has
-    no word of content.
+    Grammar, vague words and manner go first, then what describes, then verbs; numbers stay. What the query denies is
+    left out: a search by keywords would look for it. Empty when the query tells nothing as heard.
     """
-    words = [(token, word.part) for word in tagged(query) for token in tokens(word.text)]
+    pieces = tagged(query)
+    words = [(token, piece.part) for piece in pieces for token in tokens(piece.text)]
+    # Of the pieces, not of the query: "1,000" is one token there and two pieces here.
+    flags = denied(" ".join(piece.text for piece in pieces))
+    words = [word for word, flag in zip(words, flags, strict=True) if not flag]
     words = [(token, part) for token, part in words if token not in FUNCTION_WORDS and token != "one"]
     told = [(token, part) for token, part in words if _held(token, part) == 3 or _tells(token, part)] or words
     held: dict[str, int] = {}

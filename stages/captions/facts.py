@@ -15,10 +15,15 @@ _NO_DENIAL = re.compile(
     r"|stop|stopping|end|ending|ceasing|rest|letting up|let-up|delay|effort|warning|fail)\b"
     r"|\bnothing (?:but|else)\b|\bnot (?:only|just|far|long)\b|\bno sooner\b"
 )
-_SILENT = word_set(
-    "silence silent silently wordless wordlessly lacking lacks absent absence devoid free stop stops stopped stopping "
-    "cease ceases halt halts mute quiet quietly except excluding missing unaccompanied alone hardly barely"
+#: Words that deny that something is there, as "no" does.
+_ABSENT = word_set(
+    "silence silent silently wordless wordlessly lacking lacks absent absence devoid mute except excluding missing "
+    "unaccompanied"
 )
+_FREE = re.compile(r"\bfree (?:of|from)\b|-free\b")
+_STOPPED = word_set("stop stops stopped stopping cease ceases ceased ceasing halt halts halted halting")
+#: With one of these a denial tells of an end: "until there is no sound", "the dog no longer barks".
+_FROM_THEN = word_set("then until till after before when once finally eventually suddenly longer more anymore")
 _ONE = word_set("a an single lone another each the this that")
 _PAIR = re.compile(r"\bpair of\b")
 _PAIR_THING = re.compile(
@@ -73,11 +78,22 @@ def order_kept(source: str, text: str) -> str | None:
 def negation_kept(source: str, text: str) -> str | None:
     """What the caption denies stays denied, and nothing else is (no, not, without, never, nothing)."""
     denied, told = _denies(source), _denies(text)
-    if denied and not told and not _SILENT & set(tokens(text)):
+    if denied and not told and not _as_good_as_denied(source, text):
         return f"negation: the caption says {', '.join(sorted(denied))}, the text does not"
-    if told and not denied and not _SILENT & set(tokens(source)):
+    if told and not denied and not _as_good_as_denied(text, source):
         return f"negation: the text says {', '.join(sorted(told))}, the caption does not"
     return None
+
+
+def _as_good_as_denied(denying: str, plain: str) -> bool:
+    """Tell whether the plain text says by other words than "no" that something is absent or over.
+
+    "It stops" stands for a denial of what was there before, and not where the denying text itself speaks of stopping.
+    """
+    here, there = set(tokens(plain)), set(tokens(denying))
+    if _ABSENT & here or _FREE.search(plain.lower()):
+        return True
+    return bool(_STOPPED & here and not _STOPPED & there and _FROM_THEN & there)
 
 
 def _denies(text: str) -> set[str]:

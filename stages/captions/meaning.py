@@ -13,7 +13,7 @@ import numpy as np
 
 from clapline.errors import UserError
 from clapline.model.lookup import find_model
-from clapline.params.captions import Similarity
+from clapline.params.captions import FreeSimilarity, Similarity
 from clapline.progress import progress_bar
 from clapline.text.embedding import CaptionEmbedder, SentenceEmbedder
 from clapline.text.similarity import MEASURE, lexical_similarity
@@ -53,7 +53,7 @@ class Meaning(Protocol):
         ...
 
 
-def load_meaning(settings: Similarity, *, progress: bool = True) -> Meaning:
+def load_meaning(settings: Similarity | FreeSimilarity, *, progress: bool = True) -> Meaning:
     """Return the measure that the settings name; the lexical one, with a line that says so, when it cannot be had.
 
     The model's files are looked for now; the encoder is loaded when something is measured for the first time.
@@ -83,7 +83,7 @@ class LexicalMeaning:
 
     measure = MEASURE
 
-    def __init__(self, settings: Similarity) -> None:
+    def __init__(self, settings: Similarity | FreeSimilarity) -> None:
         self._least = _bounds(self.measure, settings)
 
     def least(self, level: int) -> float:
@@ -102,7 +102,12 @@ class SentenceMeaning:
     """Cosine of sentence embeddings. A value depends on its two texts alone, whatever else is measured beside them."""
 
     def __init__(
-        self, settings: Similarity, folder: str, *, encoder: CaptionEmbedder | None = None, progress: bool = True
+        self,
+        settings: Similarity | FreeSimilarity,
+        folder: str,
+        *,
+        encoder: CaptionEmbedder | None = None,
+        progress: bool = True,
     ) -> None:
         self.measure = Path(settings.model).name
         self._least = _bounds(self.measure, settings)
@@ -163,7 +168,7 @@ def _find(model: str) -> str:
     return str(find_model(f"sentence-transformers/{model}"))
 
 
-def _bounds(measure: str, settings: Similarity) -> dict[int, float]:
+def _bounds(measure: str, settings: Similarity | FreeSimilarity) -> dict[int, float]:
     first, second, new = BOUNDS.get(measure, BOUNDS["all-mpnet-base-v2"])
     return {
         1: first if settings.level_1 is None else settings.level_1,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from clapline.tables.mixes import MIXES
 from stages.captions.accounts import Account, write_accounts
 from stages.captions.mixing import MIX_TRAIN, Captioned, captioned
 from stages.captions.recipes import Edit, drawn_recipes
-from stages.captions.rendering import Part, Rendered, Task, rendered
+from stages.captions.rendering import SHORTEST_S, Part, Rendered, Task, can_be_heard, rendered
 
 FOLDER = Path("data/mixed")
 REPORT = Path("reports/mix")
@@ -37,8 +39,9 @@ def main() -> None:
     section, machine, seed = read_section("mix", Mix), read_section("machine", Machine), read_seed()
     made: list[Captioned] = []
     dropped, account, tasks = DROPPED.frame(), Account("mix", section.model, MIX_TRAIN.version), []
+    left_out = 0
     if section.clips:
-        clips = _training_clips("data/captioned/paired.parquet")
+        clips, left_out = _training_clips("data/captioned/paired.parquet")
         made, dropped, account = captioned(drawn_recipes(clips, section, seed), section, machine)
         tasks = _tasks(clips, made)
     mixtures, recipes = _write(made, tasks, section, machine)
@@ -47,10 +50,13 @@ def main() -> None:
     write_accounts(
         REPORT,
         "Mixtures",
-        f"{len(mixtures)} of {section.clips} mixtures were made: two training clips of different recordings, one after "
-        "the other or at once, with edits of volume, pitch and speed, and one caption that tells it (after "
+        "No mixtures were asked for (mix.clips: 0)."
+        if not section.clips
+        else f"{len(mixtures)} of {section.clips} mixtures were made: two training clips of different recordings, one "
+        "after the other or at once, with edits of volume, pitch and speed, and one caption that tells it (after "
         f"AudioSetMix). A mixture whose caption failed its checks to the end is not made. In {cut} of them a clip did "
-        f"not fit whole into {section.maximum_duration_s:g} s: its loudest stretch was kept.",
+        f"not fit whole into {section.maximum_duration_s:g} s: its loudest stretch was kept. {left_out} training clips "
+        f"were left out: silent, or shorter than {SHORTEST_S:g} s.",
         [account],
         dropped,
         (columns, [_shown(one) for one in made]),
@@ -58,13 +64,15 @@ def main() -> None:
     _add_players(mixtures, tasks, seed)
 
 
-def _training_clips(path: str) -> pd.DataFrame:
+def _training_clips(path: str) -> tuple[pd.DataFrame, int]:
+    """Return the training clips that can be heard, and how many cannot."""
     clips = CLIPS.read(path)
     clips = clips[(clips["split"] == "train") & (clips["shard"] != "") & clips["captions"].map(bool)]
     rates = sorted(set(clips["sample_rate_hz"]))
     if len(rates) > 1:
         raise UserError(f"{path}: clips of several sample rates ({', '.join(map(str, rates))} Hz) cannot be mixed")
-    return clips.reset_index(drop=True)
+    audible = clips[can_be_heard(clips)]
+    return audible.reset_index(drop=True), len(clips) - len(audible)
 
 
 def _tasks(clips: pd.DataFrame, made: list[Captioned]) -> list[Task]:
@@ -85,10 +93,10 @@ def _write(
     recipes: list[dict[str, Any]] = []
     audio = rendered(tasks, section.maximum_duration_s, machine)
     with atomic_folder(FOLDER) as folder:
-        for start in range(0, len(made), CLIPS_PER_SHARD):
-            path = folder / f"{start // CLIPS_PER_SHARD:05d}.tar"
-            with ShardWriter(path) as shard:
-                for one, task in zip(made[start : start + CLIPS_PER_SHARD], tasks[start:], strict=False):
+        waiting = zip(made, tasks, strict=True)
+        for number in range(math.ceil(len(made) / CLIPS_PER_SHARD)):
+            with ShardWriter(folder / f"{number:05d}.tar") as shard:
+                for one, task in itertools.islice(waiting, CLIPS_PER_SHARD):
                     heard = next(audio)
                     place = shard.add(one.recipe.clip_id, heard.flac)
                     mixtures.append(_clip_row(one, task, heard, place))

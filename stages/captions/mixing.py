@@ -13,50 +13,37 @@ from clapline.params.captions import Mix
 from clapline.params.machine import Machine
 from clapline.tables.captions import DROPPED
 from clapline.text.order import segments
-from clapline.text.words import content_stems, numbers, stem, tokens, word_set
+from clapline.text.words import content_stems, numbers, tokens
 from stages.captions import checks
 from stages.captions.accounts import Account, dropped_row
 from stages.captions.asking import Accepted, Question, ask_all
+from stages.captions.denials import same_denials
+from stages.captions.edits_told import OF_EDITS, edits_told
+from stages.captions.events import new_event
+from stages.captions.facts import negation_kept
 from stages.captions.prompts import Prompt
 from stages.captions.recipes import Edit, Recipe
 
 MIX_TRAIN = Prompt(
-    "mix-train-1",
-    'Two audio clips were joined into one. Given are the caption of the "first" and of the "second", their "relation" '
-    '("concatenate": the second begins when the first has ended; "mix": both are heard at once), and "edits": what was '
-    "done to one or both of them. Write one caption of the joined clip: one English sentence of at most 30 words that "
-    "tells the sounds of both clips, whether they come one after the other (and in which order) or at once, and every "
-    "edit, said of the clip it was done to (louder, quieter, higher, lower, faster, slower). Shorten where needed. "
-    "Nothing of any other sound, no number or name that the captions lack, and no word about clips or editing.",
+    "mix-train-2",
+    """Two audio clips were joined into one. Given are the caption of the "first" and of the "second", their \
+"relation" ("concatenate": the second begins when the first has ended; "mix": both are heard at once), and "edits": \
+what was done to one or both of them. Write one caption of the joined clip.
+Rules:
+1. One English sentence of at most 30 words. Shorten where needed.
+2. It tells the sounds of both clips, and whether they come one after the other (and in which order) or at once.
+3. It tells every edit (louder, quieter, higher, lower, faster, slower), said of the clip it was done to.
+4. Nothing of any other sound; no number and no name that the captions lack. What they deny (no, not, without) stays \
+denied.
+5. No word about clips or editing.
+Example, for first "A bell rings", second "A man coughs in a hall", relation "mix" and edits {"first": "played \
+quieter than the other"}:
+{"answers": {"caption": "A bell rings more quietly than a man who coughs in a hall at the same time"}}""",
 )
 NAME = "caption"
 WORDS = (4, 30)
 #: Of the content words of each caption, at least this share (and at least one word) is in the joint caption.
 SHARE_KEPT = 0.3
-#: Words of which one at least must be said of an edit, by what is edited and whether it rises.
-_SAYING = {
-    ("volume", True): word_set(
-        "loud louder loudest loudly amplified blaring booming prominent prominently dominating dominant dominates "
-        "drowning strong stronger strongly intense overpowering raised increased"
-    ),
-    ("volume", False): word_set(
-        "quiet quieter quietly soft softer softly faint fainter faintly hushed muted dim subdued gentle gently subtle "
-        "background low lower lowered barely distant reduced"
-    ),
-    ("pitch", True): word_set("high higher highest raised shrill squeaky treble squeaking shriller sharper heightened"),
-    ("pitch", False): word_set("low lower lowest lowered deep deeper deepened bass"),
-    ("speed", True): word_set(
-        "fast faster quick quicker quickly rapid rapidly sped speed swift swiftly brisk briskly hurried hurriedly "
-        "accelerated speedy speedily hasty"
-    ),
-    ("speed", False): word_set(
-        "slow slower slowly slowed sluggish sluggishly unhurried unhurriedly leisurely dragging"
-    ),
-}
-#: Stems that tell an edit, not a sound.
-_OF_EDITS = frozenset(
-    stem(word) for words in (*_SAYING.values(), word_set("pitch tone pace speed volume level usual")) for word in words
-)
 
 
 @dataclass(frozen=True)
@@ -105,14 +92,19 @@ def _question(recipe: Recipe) -> Question:
 
 def joint_caption(captions: tuple[str, str], relation: str, edits: Sequence[Edit | None], text: str) -> str | None:
     """Return the first failure of a mixture's caption, "<name of the check>: what it saw", or None."""
+    given = ", ".join(caption.rstrip(" .") for caption in captions)
     return (
-        checks.sentence(text)
+        checks.english(text)
+        or checks.sentence(text)
         or _length(text)
         or checks.differs(captions, text)
         or _numbers(captions, text)
         or checks.no_new_names(captions, text)
+        or negation_kept(given, text)
+        or same_denials(given, text)
         or _contents(captions, text)
-        or _edits(edits, text)
+        or new_event(captions, text)
+        or edits_told(captions, edits, text)
         or _order(captions, relation, text)
     )
 
@@ -138,20 +130,12 @@ def _contents(captions: Sequence[str], text: str) -> str | None:
     return None
 
 
-def _edits(edits: Sequence[Edit | None], text: str) -> str | None:
-    words = set(tokens(text))
-    for side, edit in zip(("first", "second"), edits, strict=True):
-        if edit and not words & _SAYING[edit.kind, edit.rises]:
-            return f"edits: that the {side} is heard {edit.words()} is not told"
-    return None
-
-
 def _order(captions: tuple[str, str], relation: str, text: str) -> str | None:
     """The order in time of the two, and within each, as far as words that only one place of the text holds show it."""
     where = _only_places(segments(text))
     first, second = (set(content_stems(caption)) for caption in captions)
-    before = {where[word] for word in first - second - _OF_EDITS if word in where}
-    after = {where[word] for word in second - first - _OF_EDITS if word in where}
+    before = {where[word] for word in first - second - OF_EDITS if word in where}
+    after = {where[word] for word in second - first - OF_EDITS if word in where}
     if relation == "concatenate":
         if len(segments(text)) < 2:
             return "order: it is not told which of the two comes first"

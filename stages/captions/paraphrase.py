@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from clapline.errors import door
@@ -11,7 +13,7 @@ from clapline.params.machine import Machine
 from clapline.tables.captions import PARAPHRASES
 from clapline.tables.clips import CLIPS
 from stages.captions.accounts import pick, write_accounts
-from stages.captions.meaning import load_meaning
+from stages.captions.meaning import Meaning, load_meaning
 from stages.captions.paraphrasing import paraphrased, test_sources, training_sources
 
 
@@ -32,19 +34,28 @@ def main() -> None:
         examples += pick(shown, 6)
     PARAPHRASES.write("data/captions/paraphrases_train.parquet", tables[0])
     PARAPHRASES.write("data/captions/paraphrases_test.parquet", tables[1])
-    columns = ["purpose", "caption", *(f"level {level}" for level in sorted(set(section.levels)))]
+    levels = sorted(set(section.levels))
+    columns = ["purpose", "caption", *(f"level {level}" for level in levels)]
     write_accounts(
         "reports/paraphrase",
         "Paraphrases",
-        "Every training caption and every query of the benchmarks was reworded twice: level 1 changes the structure, "
-        "level 2 the structure and the words. Training and benchmarks use different prompts and share no reply. Each "
-        "text passed all checks or is listed in dropped.csv. Its meaning is compared with the caption's by "
-        f"{meaning.measure}: at least "
-        + " and ".join(f"{meaning.least(level):.2f} at level {level}" for level in sorted(set(section.levels)))
-        + ".",
+        _words(levels, meaning),
         accounts,
         pd.concat(dropped, ignore_index=True),
         (columns, examples),
+    )
+
+
+def _words(levels: Sequence[int], meaning: Meaning) -> str:
+    changes = {1: "the structure", 2: "the structure and the words"}
+    twice = " twice" if len(levels) > 1 else ""
+    return (
+        f"Every training caption and every query of the benchmarks was reworded{twice}: "
+        + ", ".join(f"level {level} changes {changes[level]}" for level in levels)
+        + ". Training and benchmarks use different prompts and share no reply. Each text passed all checks or is "
+        f"listed in dropped.csv. Its meaning is compared with the caption's by {meaning.measure}: at least "
+        + " and ".join(f"{meaning.least(level):.2f} at level {level}" for level in levels)
+        + "."
     )
 
 

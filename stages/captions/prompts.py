@@ -33,7 +33,7 @@ class Prompt:
 
 
 PARAPHRASE_TRAIN = Prompt(
-    "paraphrase-train-2",
+    "paraphrase-train-3",
     """Reword the given audio caption.
 "level_1": change the structure of the sentence only: order of clauses, active to passive, verb to noun. Keep its words.
 "level_2": change the structure and replace most nouns, verbs and adjectives by synonyms or more general words.
@@ -44,11 +44,11 @@ Rules for every text:
 4. What the caption denies (no, not, without) stays denied.
 5. No names.
 Example, for "A dog barks twice while rain falls on a roof":
-{"answers": {"level_1": "While rain falls on a roof, a dog barks twice", "level_2": "Two woofs come from a hound as \
-showers patter on a housetop"}}""",
+{"answers": {"level_1": "While rain falls on a roof, a dog barks twice", "level_2": "As raindrops patter on the \
+rooftop, a canine woofs twice"}}""",
 )
 PARAPHRASE_TEST = Prompt(
-    "paraphrase-test-2",
+    "paraphrase-test-3",
     """A second listener heard the same recording and types a search for it. From the caption write what that person \
 would type.
 "level_1": another sentence pattern, made of the caption's own content words.
@@ -60,10 +60,11 @@ Rules:
 4. What is absent (no, not, without) stays absent.
 5. No proper names.
 Form, for "A bell rings and then a man coughs":
-{"answers": {"level_1": "A man coughs after a bell rings", "level_2": "Chimes, then some guy clears his throat"}}""",
+{"answers": {"level_1": "A man coughs after a bell rings", "level_2": "A bell chimes, followed by the cough of \
+some guy"}}""",
 )
 SYNTHESIZE_TRAIN = Prompt(
-    "synthesize-train-2",
+    "synthesize-train-3",
     """Given are the captions that people wrote for one audio clip, and its tags. Write new captions of the same clip, \
 one for every wanted name.
 Rules:
@@ -71,7 +72,9 @@ Rules:
 2. Same meaning as the given captions: no event, source or place that they do not tell.
 3. Each differs from the given ones and from the others in words and in structure.
 4. No numbers, neither digits nor words. No names.
-Form: {"answers": {"1": "Water drips into a basin while someone hums", "2": "..."}}""",
+Example, for the captions ["A tap drips into a sink and a woman hums", "Water is dripping as a lady hums a tune"]:
+{"answers": {"1": "A lady hums a melody while water drips into the sink", "2": "Drops fall from a tap beside a woman's \
+quiet humming"}}""",
 )
 REWRITE_TRAIN = Prompt(
     "rewrite-train-2",
@@ -88,7 +91,7 @@ Example, for labels [] and description "my neighbours terrier going mad at the p
 {"answers": {"1": "A dog barks wildly at someone", "2": "Someone is met by furious barking of a small dog"}}""",
 )
 REWRITE_TEST = Prompt(
-    "rewrite-test-2",
+    "rewrite-test-3",
     """Different listeners look for a recording of the given sound. Write what they would type, one sentence for every \
 wanted name.
 Rules:
@@ -97,7 +100,7 @@ Rules:
 3. No names, numbers, dates or devices.
 4. Every sentence is worded differently.
 5. If what is given names no sound at all, the text under every name is exactly: Failure.
-Form, for labels ["sneeze"]: {"answers": {"1": "Somebody sneezing hard", "2": "A sudden sneeze in a quiet room"}}""",
+Form, for labels ["sneeze"]: {"answers": {"1": "Somebody sneezing hard", "2": "A sudden and very loud sneeze"}}""",
 )
 
 

@@ -76,16 +76,15 @@ class _Recordings:
 
     def __init__(self, clips: pd.DataFrame) -> None:
         self.captions: Sequence[Sequence[str]] = list(clips["captions"])
-        self._audio = list(clips["sha256"])
-        self._sources = [value if isinstance(value, str) and value else None for value in clips["source_id"]]
-        if not any(self.differ(0, other) for other in range(1, len(clips))):
+        self._recordings = _united(list(clips["sha256"]), list(clips["source_id"]))
+        if len(set(self._recordings)) < 2:
             raise UserError(
-                f"mix.clips is above 0 but the training clips with audio ({len(clips)}) are of one recording at most"
+                f"mix.clips is above 0 but the training clips that can be heard ({len(clips)}) are of one recording "
+                "at most"
             )
 
     def differ(self, one: int, other: int) -> bool:
-        same_source = self._sources[one] is not None and self._sources[one] == self._sources[other]
-        return not same_source and self._audio[one] != self._audio[other]
+        return self._recordings[one] != self._recordings[other]
 
     def pair(self, random: np.random.Generator) -> tuple[tuple[int, int], tuple[str, str]]:
         """Return two clips of different recordings and a caption of each."""
@@ -108,6 +107,24 @@ class _Recordings:
 
     def _caption(self, place: int, random: np.random.Generator) -> str:
         return self.captions[place][int(random.integers(len(self.captions[place])))]
+
+
+def _united(audio: Sequence[str], sources: Sequence[object]) -> list[int]:
+    """Return a number for each clip: the same one for clips that equal audio or an equal source id links, however."""
+    leads = list(range(len(audio)))
+
+    def lead(place: int) -> int:
+        while leads[place] != place:
+            leads[place] = leads[leads[place]]
+            place = leads[place]
+        return place
+
+    seen: dict[tuple[str, object], int] = {}
+    for place, (sound, source) in enumerate(zip(audio, sources, strict=True)):
+        marks = [("audio", sound)] + ([("source", source)] if isinstance(source, str) and source else [])
+        for mark in marks:
+            leads[lead(place)] = lead(seen.setdefault(mark, place))
+    return [lead(place) for place in range(len(audio))]
 
 
 def _drawn(clip_id: str, recordings: _Recordings, section: Mix, random: np.random.Generator) -> Recipe:

@@ -9,9 +9,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from clapline.audio import mixing
-from clapline.audio.decode import flac_bytes
+from clapline.audio.decode import flac_bytes, peak_dbfs
 from clapline.audio.shards import ShardReader
 from clapline.errors import UserError
 from clapline.params.machine import Machine
@@ -21,6 +22,10 @@ from stages.captions.recipes import Edit, Recipe
 
 #: Two clips of unlike level are brought to this difference at most: else one would drown what the caption tells.
 LARGEST_DIFFERENCE_DB = 10.0
+#: Shorter clips, and those whose peak is below, are not heard: no caption of a mixture may tell of them.
+SHORTEST_S = 0.3
+QUIETEST_PEAK_DBFS = -90.0
+_FRAMING_BYTES = 16_384  # more than the header of a FLAC clip takes, and its frames beyond their samples
 _PIECE = 16  # mixtures that a worker makes at a time
 
 
@@ -99,6 +104,20 @@ class Task:
 
 
 _reader = ShardReader()
+
+
+def can_be_heard(clips: pd.DataFrame) -> list[bool]:
+    """Return for each row of a clip table whether it lasts SHORTEST_S or more and its peak is loud enough.
+
+    Only clips of few bytes for their length are read: samples that hardly leave 0 take two bits each at most as FLAC.
+    Raises UserError when one of these is not what the table says.
+    """
+    heard = []
+    for row in clips.itertuples(index=False):
+        long = row.duration_s >= SHORTEST_S
+        few = row.nbytes <= _FRAMING_BYTES + row.duration_s * row.sample_rate_hz / 4
+        heard.append(long and not (few and peak_dbfs(_reader.read(row)) < QUIETEST_PEAK_DBFS))
+    return heard
 
 
 def rendered(tasks: Sequence[Task], maximum_duration_s: float, machine: Machine) -> Iterator[Rendered]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from clapline.text.language import foreign
-from clapline.text.words import FUNCTION_WORDS, NUMBERS, content_stems, jaccard, numbers, stem, tokens, word_set
+from clapline.text.language import foreign, other_language
+from clapline.text.words import FUNCTION_WORDS, content_stems, jaccard, numbers, stem, tokens, word_set
 from stages.captions.checks import differs, no_new_names, sentence
-from stages.captions.facts import order_kept, same_numbers
+from stages.captions.denials import denied, same_denials
+from stages.captions.facts import loudness_and_place, negation_kept, order_kept, same_numbers
 from stages.captions.task_talk import about_the_task
 
 #: Words of a jargon or slang query over words of the caption: both are terser than captions, or chattier.
@@ -18,6 +19,9 @@ TRANSLATION_LENGTH_RATIO = (0.15, 3.0)
 #: Share of the words that may be misspelt (one word always may), and edits within a word.
 TYPO_SHARE = 0.34
 _LETTERS = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+#: Swallowed words of English that other languages spell the same way.
+_SLANG_GRAMMAR = word_set("da de dat dem den e het an n em yo o la")
 # English words of grammar that few other languages spell the same way.
 _ENGLISH = word_set("the and with while followed then are being this there through someone something heard their which")
 #: What the letters of a language's script are called in Unicode; languages that are not here may use any.
@@ -29,31 +33,71 @@ _SCRIPTS = {
 }  # fmt: skip
 
 
+#: Jargon and slang for what other checks know in plain words.
+_PLAIN = [
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\bw/o(?:ut)?\b|\bsans\b|\bminus\b|\bnil\b", "without"),
+        (r"\bw/(?= ?\w)", "with "),
+        (r"\b(?:ain'?t|isnt|arent|dont|doesnt|didnt|wont|cant|wasnt|werent)\b", "not"),
+        (r"\b(?:nothin'?|nuthin'?|nuffin'?|nada|zilch)(?!\w)", "nothing"),
+        (r"\b(?:(?:right|just) )?(?:next to|beside|by|behind|near) (?:me|us|ya|you|u)\b", "nearby"),
+        (r"\b(?:right|over) here\b|\bup close\b|\bpoint[- ]blank\b|\bnear[- ]field\b", "nearby"),
+        (r"\bin (?:my|your|ur|yer|ya) (?:face|ears?|grill)\b", "nearby"),
+        (r"\bclose[- ](?:up|mic'?d|miked|micd|proximity|perspective|range)\b", "nearby"),
+        (r"\byonder\b|\bway (?:out|off|back|over)\b|\bfar[- ](?:off|away|out|field)\b", "distant"),
+        (r"\bmiles (?:off|away)\b|\b(?:a )?ways? away\b|\bin (?:the|da) back\b", "distant"),
+        (r"\bhigh[- ](?:level|spl|volume|amplitude|intensity)\b|\bfull (?:volume|blast)\b", "loud"),
+        (r"\bblastin[g']?(?!\w)|\bear[- ]splitting\b", "loud"),
+        (r"\blow[- ](?:level|spl|volume|amplitude|intensity)\b|\blow[- ]?key\b|\bbarely there\b", "quiet"),
+        (r"\bon the (?:down ?low|dl|low)\b", "quiet"),
+        (r"\bexterior\b|\bext\b|\bopen[- ]air\b", "outdoors"),
+        (r"\binterior\b|\bint\b", "indoors"),
+    )
+]
+
+
 def manner(query: str, text: str) -> str | None:
-    """Jargon and slang: one phrase with the query's numbers, order and names, in words that are not all its own."""
+    """Jargon and slang: one phrase in English, with words that are not all the query's own.
+
+    It keeps numbers, order and names, denies what the query denies and nothing else, and turns no place and no
+    loudness into the opposite.
+    """
+    asked, plain = _plainly(query), _plainly(text)
     return (
-        sentence(text)
+        _english_of_sorts(query, text)
+        or sentence(text)
         or differs([query], text)
         or _length(len(tokens(text)) / max(1, len(tokens(query))), MANNER_LENGTH_RATIO, "words")
         or same_numbers(query, text)
         or no_new_names([query], text)
+        or negation_kept(asked, plain)
+        or same_denials(asked, plain)
         or order_kept(query, text)
+        or loudness_and_place(asked, plain, 2)
         or _other_words(query, text)
     )
 
 
 def keywords(query: str, text: str) -> str | None:
-    """Only words of content of the query, in its order, at least one, with its numbers, and not the query itself."""
+    """Only words of content of the query, in its order, at least one, with its numbers, and not the query itself.
+
+    Nothing that the query denies: who types "birds" looks for birds.
+    """
     words = tokens(text)
     if not words:
         return "empty: there is no word"
     if any(word in FUNCTION_WORDS for word in words):
         return f"grammar: {', '.join(word for word in words if word in FUNCTION_WORDS)} is no word of content"
-    waiting = iter(content_stems(query))
+    heard = [word for word, flag in zip(tokens(query), denied(query), strict=True) if not flag]
+    taken_back = set(map(stem, words)) & (set(content_stems(query)) - set(map(stem, heard)))
+    if taken_back:
+        return f"negation: {', '.join(sorted(taken_back))} is denied in the query"
+    waiting = iter(stem(word) for word in heard if word not in FUNCTION_WORDS)
     if not all(stem(word) in waiting for word in words):
         return "keywords: the words are not the query's own in its order"
     # A number that is said twice needs no second keyword, and "one" is a pronoun more often than a number.
-    said, kept = (sorted({*numbers(which)} - {"1"}) for which in (query, text))
+    said, kept = (sorted({*numbers(which)} - {"1"}) for which in (" ".join(heard), text))
     if said != kept:
         return f"numbers: the query says {said}, the text {kept}"
     return differs([query], text)
@@ -76,7 +120,10 @@ def typos(query: str, text: str) -> str | None:
 
 
 def translation(query: str, text: str, language: str) -> str | None:
-    """Text in a language's own script, surely not English, of a fitting length, on one line, no new digits."""
+    """Text in a language's own script, surely not English, of a fitting length, on one line, no new digits.
+
+    Not the query itself either; and not of another language, where the words of grammar tell one from another.
+    """
     letters = "".join(_LETTERS.findall(text))
     if not letters:
         return "empty: there is no letter"
@@ -84,6 +131,8 @@ def translation(query: str, text: str, language: str) -> str | None:
         return "one_sentence: it must be one sentence on one line"
     if talk := about_the_task(text):
         return talk
+    if tokens(text) and tokens(text) == tokens(query):
+        return "identical: it is the query itself"
     script = _SCRIPTS.get(language)
     if script:
         own = sum(unicodedata.name(letter, "?").startswith(tuple(script.split())) for letter in letters)
@@ -91,10 +140,33 @@ def translation(query: str, text: str, language: str) -> str | None:
             return f"language: {own} of {len(letters)} letters are of the script of {language}"
     elif _is_english(query, text):
         return "language: the text is English"
-    new = {word for word in re.findall(r"\d+", text) if NUMBERS.get(word, word) not in numbers(query)}
+    elif strange := other_language(text, language):
+        return f"language: the text has {strange}"
+    new = _digits(text) - _digits(" ".join([query, *numbers(query)]))
     if new:
         return f"numbers: {', '.join(sorted(new))} is not in the query"
     return _length(len(text) / max(1, len(query)), TRANSLATION_LENGTH_RATIO, "characters")
+
+
+def _digits(text: str) -> set[str]:
+    """Return the whole numbers that are written in digits of any script: "٢" is "2", "007" is "7"."""
+    found = re.findall(r"\d+", text)
+    return {"".join(str(unicodedata.decimal(digit)) for digit in word).lstrip("0") or "0" for word in found}
+
+
+def _plainly(text: str) -> str:
+    low = " ".join(text.lower().replace("’", "'").split())
+    for pattern, plain in _PLAIN:
+        low = pattern.sub(plain, low)
+    return low
+
+
+def _english_of_sorts(query: str, text: str) -> str | None:
+    # "Da doggo n da peeps" has words of Portuguese; a word of the query is a word of English.
+    own = {*tokens(query), *_SLANG_GRAMMAR}
+    rest = " ".join("the" if word in own else word for word in _WORD.findall(text.lower()))
+    strange = foreign(rest)
+    return f"language: it must be English; there are {strange}" if strange else None
 
 
 def _is_english(query: str, text: str) -> bool:

@@ -25,30 +25,45 @@ from stages.captions.prompts import Prompt
 RULE = "rule"
 #: The kind of texts in further languages; their language tells them apart.
 TRANSLATION = "translation"
-_VERSION = "stress-test-1"
 _TEXT = "text"
 _RULES: dict[str, tuple[Callable[[str], str], Callable[[str, str], str | None]]] = {
     "keywords": (as_typed.keywords, stress_checks.keywords),
     "typos": (as_typed.typos, stress_checks.typos),
 }
+#: In the table's column of prompt versions: another number, other texts.
+_RULE_VERSIONS = {"keywords": "keywords-2", "typos": "typos-1"}
 PROMPTS = {
     "jargon": Prompt(
-        _VERSION,
-        "Note the given search query the way a field recordist or sound engineer enters it in a catalogue: terms of "
-        "the trade for sources, actions, distance and level, no articles, no full sentence, small letters, no full "
-        "stop. Every source, number, place and order in time stays; nothing unsaid, no device and no name is added.",
+        "stress_jargon-test-2",
+        """Note the given search query the way a field recordist or sound engineer enters it in a catalogue.
+Rules:
+1. English terms of the trade for sources, actions, distance and level; no articles, no full sentence, small letters, \
+no full stop.
+2. Every source, number, place, loudness and order in time stays. What is absent (no, not, without) stays absent.
+3. Nothing unsaid, no device and no name is added.
+Form, for "Two dogs bark loudly in the distance":
+{"answers": {"text": "two canine vocalisations at high level, distant perspective"}}""",
     ),
     "slang": Prompt(
-        _VERSION,
-        "Say the given search query the way one types it to a friend: casual words, slang, swallowed endings, small "
-        "letters, all in one line. Every source, number (as a number), place and order in time stays; nothing unsaid "
-        "and no name is added; nothing rude.",
+        "stress_slang-test-2",
+        """Say the given search query the way one types it to a friend.
+Rules:
+1. Casual English words, slang, swallowed endings, small letters, all in one line.
+2. Every source, number (as a number), place, loudness and order in time stays. What is absent (no, not, without) \
+stays absent.
+3. Nothing unsaid and no name is added; nothing rude.
+Form, for "Two dogs bark while a man talks":
+{"answers": {"text": "two doggos goin woof while some dude yaps"}}""",
     ),
     TRANSLATION: Prompt(
-        _VERSION,
-        'Translate the given search query into the language with the ISO 639 code under "language", the way a native '
-        "speaker types it, in that language's own script, in one line. Every source, number, place and order in time "
-        "stays; nothing is added.",
+        "stress_translation-test-2",
+        """Translate the given search query into the language with the ISO 639 code under "language", the way a native \
+speaker types it.
+Rules:
+1. In that language alone and in its own script, in one line.
+2. Every source, number, place and order in time stays; nothing is added.
+Form, for language "de" and "Two dogs bark":
+{"answers": {"text": "Zwei Hunde bellen"}}""",
     ),
 }
 #: Least similarity to the query by a sentence encoder. Encoders know little jargon and less slang: by all-MiniLM-L6-v2,
@@ -111,7 +126,7 @@ def stressed_queries(retrieval: pd.DataFrame, section: Stress, machine: Machine)
     for kind, language in manners:
         name = language if kind == TRANSLATION else kind
         if kind in _RULES:
-            account, outcomes = Account(f"stress_{name}", RULE, f"{kind}-1"), _by_rule(queries, kind)
+            account, outcomes = Account(f"stress_{name}", RULE, _RULE_VERSIONS[kind]), _by_rule(queries, kind)
         else:
             account = Account(f"stress_{name}", section.model, PROMPTS[kind].version)
             least = _least(kind, section, meaning)

@@ -7,7 +7,7 @@ language), `word_edit` (a caption with a few words changed), `translation` (a ca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from clapline.chapter import Cell
 from clapline.params.captions import Synthesize
 from clapline.params.machine import Machine
-from clapline.tables.captions import DROPPED, SYNTHETIC
+from clapline.tables.captions import DROPPED
 from clapline.text.words import tokens
 from stages.captions import checks, translating, word_edits
 from stages.captions.accounts import Account, dropped_row, pick
@@ -30,6 +30,7 @@ Key = tuple[str, str]  # dataset, clip_id
 Words = tuple[str, ...] | str
 UNMEASURED = "none"
 _EXAMPLES = 4
+_ENGLISH = "en"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,6 @@ class Synthesis:
     _places: dict[Key, int] = field(default_factory=dict, init=False)
     _texts: dict[Key, set[Words]] = field(default_factory=dict, init=False)
 
-    def table(self) -> pd.DataFrame:
-        """Return the SYNTHETIC table."""
-        return SYNTHETIC.frame(self.rows)
-
     def dropped_table(self) -> pd.DataFrame:
         """Return the DROPPED table."""
         return DROPPED.frame(self.dropped)
@@ -72,13 +69,14 @@ class Synthesis:
     ) -> None:
         """Take in the outcomes of one kind; a text that the clip has already is dropped."""
         self.accounts.append(account)
+        shown: list[list[Cell]] = []
         for wish, outcome in zip(wishes, outcomes, strict=True):
             key = (wish.clip.dataset, wish.clip.clip_id)
             index = self._places.get(key, 0)
             self._places[key] = index + 1
-            texts = self._texts.setdefault(key, set(map(_plain, wish.clip.captions)))
+            texts = self._texts.setdefault(key, _own(wish.clip.captions))
             accepted = outcome.accepted.get(wish.name)
-            if accepted is not None and _plain(accepted.text) in texts:
+            if accepted is not None and _plain(accepted.text, language) in texts:
                 fate = Dropped("identical: the clip has this text already", accepted.attempts)
                 outcome = Outcome(dropped={wish.name: fate})
                 account.failures["identical"] += 1
@@ -87,7 +85,8 @@ class Synthesis:
                 fate = outcome.dropped[wish.name]
                 self.dropped.append(dropped_row(*key, index, account.task, "train", wish.given, fate))
                 continue
-            texts.add(_plain(accepted.text))
+            texts.add(_plain(accepted.text, language))
+            shown.append([kind, wish.given, accepted.text])
             self.rows.append(
                 {
                     "dataset": key[0],
@@ -103,17 +102,18 @@ class Synthesis:
                     "language": language,
                 }
             )
-        shown = ([kind, wish.given, o.accepted[wish.name].text] for wish, o in _accepted(wishes, outcomes))
         self.examples += pick(shown, _EXAMPLES)
 
 
-def _accepted(wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> Iterator[tuple[Wish, Outcome]]:
-    return ((w, o) for w, o in zip(wishes, outcomes, strict=True) if w.name in o.accepted)
+def _own(captions: Sequence[str]) -> set[Words]:
+    """Return a clip's captions as texts of either kind: one that came back untranslated is the caption itself."""
+    return {_plain(caption, language) for caption in captions for language in (_ENGLISH, "")}
 
 
-def _plain(text: str) -> Words:
-    """Return what makes two texts the same: their words; for other scripts, the text."""
-    return tokens(text) or text.casefold()
+def _plain(text: str, language: str) -> Words:
+    """Return what makes two texts the same: their words in English; in other languages the text, but for its case."""
+    words = tokens(text) if language == _ENGLISH else ()
+    return words or " ".join(text.casefold().split()).rstrip(".。")
 
 
 def synthesized(paired: pd.DataFrame, section: Synthesize, machine: Machine) -> Synthesis:
@@ -144,7 +144,7 @@ def _new(written: Synthesis, clips: list[Any], section: Synthesize, machine: Mac
     account.add_questions(outcomes)
     wishes = [Wish(clip, " | ".join(clip.captions), name) for clip in clips for name in names]
     by_wish = [outcome for outcome in outcomes for _ in names]
-    written.settle("new", "en", wishes, by_wish, account, meaning.measure)
+    written.settle("new", _ENGLISH, wishes, by_wish, account, meaning.measure)
 
 
 def _question_for_new(captions: list[str], tags: list[str], names: tuple[str, ...], least: float) -> Question:
@@ -164,7 +164,7 @@ def _back_translations(
     outcomes = ask_all(questions, section.model, section, machine, "back translations", meaning)
     account = Account("synthesize_back_translation", section.model, prompt.version, meaning.least(2))
     account.add_questions(outcomes)
-    written.settle("back_translation", "en", wishes, outcomes, account, meaning.measure)
+    written.settle("back_translation", _ENGLISH, wishes, outcomes, account, meaning.measure)
 
 
 def _wishes(clips: list[Any], what: str, count: int) -> list[Wish]:
@@ -190,7 +190,7 @@ def _word_edits(written: Synthesis, clips: list[Any], section: Synthesize, meani
     outcomes = word_edits.edit_all(captions, meaning, [_least(meaning, caption) for caption in captions])
     account = Account("synthesize_word_edit", word_edits.MODEL, word_edits.VERSION, meaning.least(2))
     account.add_failures(outcomes, word_edits.NAME)
-    written.settle("word_edit", "en", wishes, outcomes, account, meaning.measure)
+    written.settle("word_edit", _ENGLISH, wishes, outcomes, account, meaning.measure)
 
 
 def _translations(written: Synthesis, clips: list[Any], language: str, section: Synthesize, machine: Machine) -> None:

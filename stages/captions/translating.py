@@ -10,16 +10,20 @@ from stages.captions.prompts import Prompt
 
 PIVOTS = ("German", "French", "Spanish", "Japanese", "Finnish")
 BACK_TRANSLATE_TRAIN = Prompt(
-    "back_translate-train-1",
+    "back_translate-train-2",
     'Translate the given audio caption into the language named under "pivot"; then translate that translation back '
-    "into English, closely and without looking at the caption again. Answer with the final English sentence alone. "
-    "Keep every sound, number, place and order in time; add nothing, no names.",
+    "into English, closely and without looking at the caption again. Keep every sound, number, place and order in "
+    "time; add nothing, no names. Only the final English sentence stands in the answer.\n"
+    'Example, for "A dog barks twice while rain falls on a roof" and the pivot "German": '
+    '{"answers": {"text": "A dog barks two times while the rain is falling on a roof"}}',
 )
 TRANSLATE_TRAIN = Prompt(
-    "translate-train-1",
+    "translate-train-2",
     'Translate the given audio caption into the language whose ISO 639 code stands under "language", as a native '
-    "speaker would describe what is heard: one sentence, nothing added, nothing left out. Answer with the translation "
-    "alone, in the language's own script.",
+    "speaker would describe what is heard: one sentence, nothing added, nothing left out, in the language's "
+    "own script. Only the translation stands in the answer.\n"
+    'Example, for "A dog barks twice while rain falls on a roof" and the language "de": '
+    '{"answers": {"text": "Ein Hund bellt zweimal, während Regen auf ein Dach fällt"}}',
 )
 
 

@@ -24,7 +24,7 @@ from stages.captions.builtin.places import agreed, fitting_synonyms
 from stages.captions.meaning import Meaning
 
 MODEL = "rule"
-VERSION = "word-edits-1"
+VERSION = "word-edits-2"
 SHARE = 0.1  # of the words that may be edited; at least one is
 NAME = "text"
 _ATTEMPTS = 4
@@ -36,7 +36,17 @@ _UNTOUCHED = word_set(
     finally lastly subsequently following followed preceded by and but or again simultaneously meanwhile
     """
 ) | frozenset(NUMBERS)
-_WORD = re.compile(r"[A-Za-z0-9]+(?:['’.-][A-Za-z0-9]+)*")
+# The next word is their own: without it "no man" would deny the rest, and "two dogs" count it.
+_DETERMINERS = word_set(
+    """
+    a an the this that these those some any each every either another other several many few most all both
+    my your his her its our their no not never none neither nor without cannot
+    """
+) | frozenset(NUMBERS)
+# The word before is their subject.
+_AUXILIARIES = word_set("is are was were be being been am has have had can could will would do does did may might")
+_LETTER = r"(?:[^\W_]|[\u0300-\u036f])"  # of any script, and the accents that are written apart from it
+_WORD = re.compile(rf"{_LETTER}+(?:['’.-]{_LETTER}+)*")
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ def _replaced(text: str, draw: np.random.Generator) -> str | None:
 def _deleted(text: str, draw: np.random.Generator) -> str | None:
     split = _Words.of(text)
     content = [word for word in split.words if word.lower() not in FUNCTION_WORDS]
-    places = [place for stretch in split.stretches() for place in stretch]
+    places = [place for stretch in split.stretches() for place in stretch if not _belongs(split, place)]
     # The last two words that say anything stay.
     places = [place for place in places if len(content) > 2 or split.words[place].lower() in FUNCTION_WORDS]
     if len(split.words) <= _FEWEST_WORDS or not places:
@@ -122,6 +132,14 @@ def _deleted(text: str, draw: np.random.Generator) -> str | None:
     return _Words(
         split.words[:place] + split.words[place + 1 :], [*split.gaps[:place], gap, *split.gaps[place + 2 :]]
     ).text()
+
+
+def _belongs(split: _Words, place: int) -> bool:
+    """Tell whether a word is what a determiner, negation or number speaks of, or what an auxiliary verb does."""
+    before = split.words[place - 1].lower().replace("’", "'") if place and split.gaps[place] == " " else ""
+    after = split.words[place + 1].lower() if place + 1 < len(split.words) and split.gaps[place + 1] == " " else ""
+    counted = any(character.isdigit() for character in before)
+    return before in _DETERMINERS or before.endswith("n't") or counted or after in _AUXILIARIES
 
 
 def _swapped(text: str, draw: np.random.Generator) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from clapline.metrics.zero_shot import confusion_matrix
 from clapline.storage import write_text
 from stages.evaluate.benchmarks import Retrieval, ZeroShot
 from stages.evaluate.parts import Part
-from stages.evaluate.results import MODELS, STRESS, Estimate, Result, stress_kind
+from stages.evaluate.results import DROP, MODELS, STRESS, Estimate, Result, stress_kind
 
 _NAMES = {"t2a": "text to audio", "a2t": "audio to text", "zero_shot": "zero-shot", "traversal": "traversal"}
 _MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "accuracy": "accuracy"}
@@ -29,7 +30,11 @@ def bars(path: Path, results: list[Result]) -> None:
 
 
 def robustness_bars(path: Path, results: list[Result]) -> None:
-    """Draw R@10 and mAP@10 of one dataset for original, paraphrased and stressed queries."""
+    """Draw R@10 and mAP@10 of one dataset for original, paraphrased and stressed queries.
+
+    Beside the bar of each model an outline shows the original captions of the same queries: not every query has a
+    paraphrase, and the stress set may be of few.
+    """
     names = {"t2a": "original", "t2a_level1": "level 1", "t2a_level2": "level 2"}
     names |= {result.part: result.part.removeprefix(STRESS) for result in results if stress_kind(result.part)}
     shown = [
@@ -39,11 +44,39 @@ def robustness_bars(path: Path, results: list[Result]) -> None:
         for result in results
         if (result.part, result.measure) == (part, measure)
     ]
-    labels = [f"{_MEASURES[result.measure]}\n{names[result.part]}" for result in shown]
-    _draw_bars(path, shown, labels, max(6.4, 0.75 * len(shown)))
+    labels = [f"{_MEASURES[result.measure]}\n{names[result.part]}\nn = {result.queries:,}" for result in shown]
+    _draw_bars(path, shown, labels, max(6.4, 0.95 * len(shown)), originals(shown, results))
 
 
-def _draw_bars(path: Path, shown: list[Result], labels: list[str], width: float) -> None:
+def originals(shown: list[Result], results: list[Result]) -> list[dict[str, float] | None]:
+    """Return, for each paraphrased or stressed result, what the models reach with the captions of its own queries.
+
+    That is what is reached with the other words plus what is lost by them; None for the original itself.
+    """
+    found = {(result.part, result.measure): result for result in results}
+    values: list[dict[str, float] | None] = []
+    for result in shown:
+        lost = found.get((_lost(result.part), result.measure))
+        if lost is None:
+            values.append(None)
+            continue
+        pairs = {model: (getattr(result, model).estimate, getattr(lost, model).estimate) for model in MODELS}
+        values.append({model: round(asked + drop, 6) for model, (asked, drop) in pairs.items()})
+    return values
+
+
+def _lost(part: str) -> str:
+    """Return the part that says what is lost by asking as `part` does."""
+    return part.replace("_level", "_drop") if part.startswith("t2a_level") else part + DROP
+
+
+def _draw_bars(
+    path: Path,
+    shown: list[Result],
+    labels: list[str],
+    width: float,
+    beside: Sequence[dict[str, float] | None] = (),
+) -> None:
     figure = new_figure(width, 3.6)
     axes = figure.subplots()
     places = np.arange(len(shown))
@@ -57,13 +90,20 @@ def _draw_bars(path: Path, shown: list[Result], labels: list[str], width: float)
             axes.errorbar(
                 places + offset, heights, [below, above], fmt="none", ecolor="#1a202c", elinewidth=1, capsize=2
             )
+        outlined = [(place, values[model]) for place, values in zip(places, beside, strict=False) if values]
+        if outlined:
+            at, heights = map(np.array, zip(*outlined, strict=True))
+            outline = "original, same queries" if model == MODELS[-1] else None
+            axes.bar(
+                at + offset, heights, 0.38, fill=False, edgecolor="#1a202c", linestyle=":", linewidth=1, label=outline
+            )
     for place, result in zip(places, shown, strict=True):
         line = [result.chance] * 2
         axes.plot([place - 0.42, place + 0.42], line, color=PALETTE[5], label="chance" if place == 0 else None)
     axes.set_xticks(places, labels, fontsize=8)
     axes.set_ylim(0, 1)
     axes.set_ylabel("share, 95 % interval")
-    figure.legend(frameon=False, ncols=3, loc="outside upper left")
+    figure.legend(frameon=False, ncols=4, loc="outside upper left")
     save_figure(figure, path)
 
 

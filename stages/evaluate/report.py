@@ -42,7 +42,10 @@ def write_report(
             blocks.append(chapter.figure(f"{dataset}: teacher beside student; red: chance.", f"bars_{dataset}.svg"))
         if any(result.part.startswith(("t2a_level", STRESS)) for result in of):
             robustness_bars(folder / f"robustness_{dataset}.svg", of)
-            words = f"{dataset}: text to audio, asked with the original captions and with other words for them."
+            words = (
+                f"{dataset}: text to audio, asked with the original captions and with other words for them. Dotted: "
+                "the original captions of the same queries, of which there may be fewer (n)."
+            )
             blocks.append(chapter.figure(words, f"robustness_{dataset}.svg"))
         stressed = stress_table(dataset, of)
         if stressed:

@@ -60,7 +60,7 @@ def check_params(path: Path | str = PARAMS_FILE) -> int:
     for name in values:
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise UserError(f"{path}: {name} is not a known section{hint} Known: {', '.join(known)}")
     for name in known:
         if name not in values:

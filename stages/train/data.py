@@ -110,7 +110,10 @@ def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[i
     """Return level → caption → its paraphrases, from the training paraphrases."""
     missing = [level for level in levels if level not in set(table.level)]
     if missing:
-        raise UserError(f"objective.paraphrase.levels asks for {missing}, which paraphrase.levels does not write")
+        raise UserError(
+            f"objective.paraphrase.levels asks for {missing}, of which there is no training paraphrase: "
+            "paraphrase.levels does not name it, or every text was dropped (reports/paraphrase/dropped.csv)"
+        )
     return {
         level: table[table.level == level].groupby("original")["text"].apply(lambda texts: sorted(set(texts))).to_dict()
         for level in levels

@@ -21,7 +21,6 @@ class Inputs:
     """The tables, and by stage the accounts of its tasks and the list of what it dropped."""
 
     paired: pd.DataFrame
-    retrieval: pd.DataFrame
     paraphrases: pd.DataFrame  # of both purposes
     synthetic: pd.DataFrame
     stress: pd.DataFrame
@@ -36,16 +35,18 @@ class Inputs:
 
 def read_inputs() -> Inputs:
     """Read everything below data/ and reports/. Raises UserError when a stage has not run."""
-    paraphrases = [PARAPHRASES.read(f"data/captions/paraphrases_{purpose}.parquet") for purpose in ("train", "test")]
+    paraphrases = [
+        PARAPHRASES.read("data/captions/paraphrases_train.parquet"),
+        PARAPHRASES.read("data/captions/paraphrases_test.parquet"),
+    ]
     return Inputs(
         CLIPS.read("data/captioned/paired.parquet"),
-        CLIPS.read("data/captioned/retrieval.parquet"),
         pd.concat(paraphrases, ignore_index=True),
         SYNTHETIC.read("data/captions/synthetic.parquet"),
         STRESS.read("data/captions/stress.parquet"),
         CLIPS.read("data/mixed/clips.parquet"),
         {stage: _accounts(Path("reports") / stage / "summary.json") for stage in STAGES},
-        {stage: _dropped(Path("reports") / stage / "dropped.csv") for stage in STAGES},
+        {stage: read_dropped(Path("reports") / stage / "dropped.csv") for stage in STAGES},
     )
 
 
@@ -58,7 +59,11 @@ def _accounts(path: Path) -> dict[str, dict[str, Any]]:
     return {task: account for task, account in value.items() if isinstance(account, dict) and "model" in account}
 
 
-def _dropped(path: Path) -> pd.DataFrame:
+def read_dropped(path: Path) -> pd.DataFrame:
+    """Read a stage's list of dropped captions as text, with the `check` that each failed last.
+
+    Raises UserError when the stage has not run or the list lacks a column.
+    """
     try:
         # A caption may read "NA" or "null": only numbers are anything but text.
         listed = pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+import clapline.tables
 from clapline.errors import UserError
 from clapline.tables.base import TEXTS, Table
 
@@ -38,6 +42,23 @@ def test_equal_rows_give_equal_bytes_in_any_order(tmp_path):
 def test_an_empty_table_keeps_its_columns(tmp_path):
     TABLE.write(tmp_path / "t", TABLE.frame())
     assert list(TABLE.read(tmp_path / "t").columns) == ["name", "place", "words", "note"]
+
+
+def every_table() -> dict[str, Table]:
+    names = [found.name for found in pkgutil.iter_modules(clapline.tables.__path__)]
+    modules = [importlib.import_module(f"clapline.tables.{name}") for name in names]
+    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Table)}
+
+
+@pytest.mark.parametrize("table", every_table().values(), ids=every_table())
+def test_an_empty_table_can_be_read_and_written_again(table, tmp_path):
+    table.write(tmp_path / "one", table.frame())
+    back = table.read(tmp_path / "one")
+    for column in table.schema:
+        if pa.types.is_list(column.type):
+            assert back[column.name].dtype == object
+    table.write(tmp_path / "two", back)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clapline.text.language import foreign
+from clapline.text.language import foreign, other_language
 
 MIRROR = Path(__file__).resolve().parents[3] / "../shared/mirror"
 
@@ -59,6 +59,26 @@ def test_other_languages_are_seen(text: str, seen: str) -> None:
 )
 def test_short_english_and_borrowed_words_pass(text: str) -> None:
     assert foreign(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "seen"),
+    [
+        ("Un perro ladra mientras llueve", "de", "Spanish"),
+        ("Un chien aboie dans la rue", "it", "French"),
+        ("Um cão ladra enquanto a chuva cai", "es", "Portuguese"),
+        ("Собака лает", "sv", "CYRILLIC"),
+        ("Een hond blaft terwijl het regent", "de", "Dutch"),
+        ("Un perro ladra mientras llueve", "es", None),
+        ("En hund skäller medan regnet faller", "sv", None),
+        ("Hunde bellen", "fr", None),  # nothing but nouns and verbs: it cannot be seen
+        ("Un perro ladra mientras llueve", "ca", None),  # a language without a list
+        ("", "de", None),
+    ],
+)
+def test_a_language_is_told_from_the_one_asked_for(text: str, code: str, seen: str | None) -> None:
+    found = other_language(text, code)
+    assert found is None if seen is None else seen in (found or "")
 
 
 def test_no_real_caption_is_foreign() -> None:

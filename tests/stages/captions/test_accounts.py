@@ -11,6 +11,7 @@ from clapline.storage import content_key, read_json
 from clapline.tables.captions import DROPPED
 from stages.captions.accounts import Account, dropped_row, pick, write_accounts
 from stages.captions.asking import Accepted, Dropped, Outcome
+from stages.captions.audit.inputs import read_dropped
 
 rows = st.lists(st.lists(st.one_of(st.text(max_size=2), st.integers(0, 3), st.none()), max_size=2), max_size=40)
 
@@ -82,6 +83,19 @@ def test_batched_tokens_have_columns_where_there_are_any(tmp_path: Path) -> None
     assert sum("batched" in name for name in columns) == 2
     block = read_chapter(tmp_path / "two").blocks[1]
     assert [row[columns.index("prompt, batched")] for row in block.rows] == [0, 7]
+
+
+ODD = ["a\rb", "a\r\nb", "\r", "a\nb", 'say "a", "b"', "a,b", ",", '"', "NA", "", " a ", "犬が吠える", "'", "\t"]
+
+
+def test_any_caption_is_listed_in_one_row_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    lost = [dropped_row("toy", f"{k:02}", 0, "task", "train", text, Dropped(text, 3)) for k, text in enumerate(ODD)]
+    more = pd.DataFrame({"clip_id": ODD})
+    accounts = [Account("task", "m", "p")]
+    write_accounts(tmp_path / "report", "Title", "", accounts, DROPPED.frame(lost), ([], []), {"more": more})
+    listed = read_dropped(tmp_path / "report/dropped.csv")
+    assert list(listed["original"]) == list(listed["reason"]) == ODD
+    assert list(pd.read_csv(tmp_path / "report/more.csv", keep_default_na=False)["clip_id"]) == ODD
 
 
 def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def inputs(accounts: dict, dropped: list[tuple[str, str, str, str]]) -> Inputs:
         for k, (task, purpose, original, reason) in enumerate(dropped)
     ]
     listed = DROPPED.frame(rows).assign(check=[row["reason"].partition(":")[0] for row in rows])
-    return Inputs(empty, empty, empty, empty, empty, empty, {"paraphrase": accounts}, {"paraphrase": listed})
+    return Inputs(empty, empty, empty, empty, empty, {"paraphrase": accounts}, {"paraphrase": listed})
 
 
 def test_every_wanted_caption_has_one_fate() -> None:

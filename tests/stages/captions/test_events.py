@@ -45,6 +45,48 @@ def test_what_the_sources_speak_for_is_no_new_event(sources: list[str], text: st
     assert new_event(sources, text) is None
 
 
+@pytest.mark.parametrize(
+    ("sources", "text"),
+    [
+        (["A voice shouts"], "A man barks orders"),
+        (["A voice shouts"], "An officer angrily barks out a command"),
+        (["Liquid sprays"], "A jet of water sprays"),
+        (["Liquid sprays"], "Water jets into a metal bin"),
+        (["Something cracks"], "Tree bark cracks"),
+        (["Something cracks"], "The bark of an old tree cracks"),
+        (["Horses run"], "As hooves thunder by, the race ends"),
+        (["Vehicles race"], "Race cars thunder across the track"),
+        (["Birds chirp to each other"], "Birds create a rhythmic chirping conversation"),
+        (["A crowd chatters"], "A sea of voices chatters"),
+        (["A car starts"], "The engine coughs to life"),
+        (["An elephant calls"], "An elephant trumpets"),
+        (["Planes roll on a runway"], "A plane is taxiing"),
+        (["A door alarm rings"], "An insect-like noise is heard"),
+        (["Soldiers march"], "Soldiers are training"),
+    ],
+)
+def test_a_word_in_another_sense_is_no_event(sources: list[str], text: str) -> None:
+    assert new_event(sources, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Someone walks while barking is heard", "barking"),
+        ("A man walks as a dog barks at him", "dog"),
+        ("A jet passes low", "jet"),
+        ("Thunder is near", "thunder"),
+        ("Birds chirp during a conversation", "conversation"),
+        ("The sea is near a house", "sea"),
+        ("A woman screams near a house", "screams"),
+        ("An engine and screams are heard", "screams"),
+        ("A gust of wind is heard", "gust"),
+    ],
+)
+def test_the_sense_of_the_family_is_still_an_event(text: str, word: str) -> None:
+    assert word in str(new_event(["Birds chirp as gravel crunches"], text))
+
+
 def test_a_tag_speaks_for_an_event() -> None:
     assert new_event(["A loud noise"], "A siren wails") is not None
     assert new_event(["A loud noise", "ambulance"], "A siren wails") is None
@@ -65,7 +107,7 @@ def test_few_captions_of_a_language_model_are_refused_and_most_foreign_events_ar
     written = [row[f"caption_{number}"] for row in rows for number in range(6, 11)]
     sources = [captions for captions in given for _ in range(5)]
     refused = [new_event(s, t) is not None for s, t in zip(sources, written, strict=True)]
-    assert 0 < sum(refused) <= 0.015 * len(refused)
+    assert 0 < sum(refused) <= 0.01 * len(refused)
     added = [f"Someone is near while a {word}" for word in ("dog barks", "siren wails", "baby cries", "train passes")]
     seen = [new_event(captions, text) is not None for captions in given for text in added]
     assert sum(seen) >= 0.75 * len(seen)

@@ -71,6 +71,77 @@ def test_the_order_within_a_clip_is_kept_too() -> None:
     assert turned.startswith("order: what comes first and what later within")
 
 
+@pytest.mark.parametrize(
+    ("captions", "text", "check"),
+    [
+        (
+            ("A dog barks", "A man talks without music"),
+            "A dog barks, then a man talks with music while a siren wails and a baby cries",
+            "negation",
+        ),
+        (("A dog barks", "A man talks"), "A dog barks, then a man talks while a siren wails", "new_event"),
+        (("A dog barks", "A man talks"), "A dog barks, then a man talks without music", "negation"),
+        (("No birds, a dog barks", "A man talks"), "Birds, no dog barks, then a man talks", "negation"),
+        (("A dog barks", "A man talks"), "A dog barks und ein man talks mit dem Hund, dann der Regen", "language"),
+    ],
+)
+def test_nothing_is_added_denied_or_undenied(captions: tuple[str, str], text: str, check: str) -> None:
+    failure = joint_caption(captions, "concatenate", NO_EDIT, text)
+    assert failure is not None
+    assert failure.split(":")[0] == check
+    faithful = ", then ".join(caption[0].lower() + caption[1:] for caption in captions)
+    assert joint_caption(captions, "concatenate", NO_EDIT, faithful) is None
+
+
+LOUDER, QUIETER = Edit("volume", 6.0), Edit("volume", -6.0)
+FASTER, DEEPER, SHRILLER = Edit("speed", 1.4), Edit("pitch", -3.0), Edit("pitch", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("captions", "edits", "text"),
+    [
+        # The captions had these words anyway.
+        (
+            ("A dog barks loudly", "A man plays bass guitar"),
+            (LOUDER, DEEPER),
+            "A dog barks loudly while a man plays bass guitar",
+        ),
+        (("A dog barks loudly", "A man talks"), (LOUDER, None), "A loud dog barks while a man talks"),
+        (("Rain falls fast", "A man talks"), (FASTER, None), "Rain falls fast while a man talks"),
+        # The other clip's edit, or the opposite of this one's.
+        (("A dog barks", "A man talks"), (LOUDER, None), "A dog barks while a man talks louder than the dog"),
+        (("A dog barks", "A man talks"), (LOUDER, None), "A dog barks more quietly than the man who talks"),
+        (("A dog barks", "A man talks"), (LOUDER, None), "A dog barks while a man talks loudly"),
+        (("A dog barks", "A man talks"), (None, FASTER), "A dog barks faster than usual while a man talks"),
+        (("A dog barks", "A man talks"), (SHRILLER, None), "A dog barks high at a lower pitch while a man talks"),
+        # One word for two edits.
+        (("A dog barks", "A man talks"), (QUIETER, DEEPER), "A dog and a man who talks are heard, lower as it barks"),
+    ],
+)
+def test_an_edit_is_told_by_words_of_its_own_clip_and_direction(
+    captions: tuple[str, str], edits: tuple, text: str
+) -> None:
+    failure = joint_caption(captions, "mix", edits, text)
+    assert failure is not None
+    assert failure.split(":")[0] == "edits"
+
+
+@pytest.mark.parametrize(
+    ("edits", "text"),
+    [
+        ((LOUDER, None), "A dog barks louder than the man talks softly"),
+        ((LOUDER, None), "A man talks while a dog barks louder"),
+        ((LOUDER, None), "A man talks more quietly than a dog barks loudly"),
+        ((LOUDER, None), "A dog barks more loudly and a man talks softly"),
+        ((None, QUIETER), "A dog barks loudly louder than a man who talks softly"),
+        ((QUIETER, DEEPER), "A dog barks more quietly while a man talks softly in a low tone"),
+        ((FASTER, FASTER), "A dog barks and a man talks softly, both faster than usual"),
+    ],
+)
+def test_edits_told_in_other_ways_pass(edits: tuple, text: str) -> None:
+    assert joint_caption(("A dog barks loudly", "A man talks softly"), "mix", edits, text) is None
+
+
 def test_a_sound_that_both_clips_share_or_repeat_is_no_disorder() -> None:
     captions = ("A man talks, then a bell rings, then the man talks again", "A man laughs")
     text = "A man talks, then a bell rings, then the man talks again, followed by a man laughing."
@@ -80,7 +151,7 @@ def test_a_sound_that_both_clips_share_or_repeat_is_no_disorder() -> None:
 def test_the_request_names_relation_and_edits_in_words() -> None:
     recipe = Recipe("mix-000001", "mix", (0, 1), (DOG, RAIN), (Edit("speed", 1.5), None), 0.0)
     assert asked(recipe) == {"first": DOG, "second": RAIN, "relation": "mix", "edits": {"first": "played faster"}}
-    assert MIX_TRAIN.instruction().startswith("[mix-train-1]\n")
+    assert MIX_TRAIN.instruction().startswith("[mix-train-2]\n")
 
 
 def test_builtin_captions_read_as_english() -> None:

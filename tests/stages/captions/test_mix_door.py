@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -141,17 +142,18 @@ def test_a_mixture_without_a_caption_is_listed_not_made(workplace: Path, monkeyp
 
     def mute_on_bells(purpose: str, asked: dict, wanted: list[str], turn: int) -> dict[str, str]:
         bells = "bell" in asked["first"] + asked["second"]
-        return {"caption": "nothing at all to tell here"} if bells else builtin(purpose, asked, wanted, turn)
+        return {"caption": "something else altogether is told here"} if bells else builtin(purpose, asked, wanted, turn)
 
     monkeypatch.setitem(answer._TASKS, "mix", mute_on_bells)
     mix.main()
     clips, recipes = CLIPS.read("data/mixed/clips.parquet"), MIXES.read("data/mixed/recipes.parquet")
     assert 0 < len(clips) < 30
     assert not any("bell" in caption for caption in [*recipes.first_caption, *recipes.second_caption])
-    lines = (workplace / "reports/mix/dropped.csv").read_text().splitlines()
-    assert lines[0] == ",".join(DROPPED.schema.names)
-    assert len(lines) - 1 == 30 - len(clips)
-    assert all("content" in line and "bell" in line for line in lines[1:])
+    listed = pd.read_csv(workplace / "reports/mix/dropped.csv")
+    assert list(listed) == DROPPED.schema.names
+    assert len(listed) == 30 - len(clips)
+    assert listed["reason"].str.startswith("content").all()
+    assert listed["original"].str.contains("bell").all()
 
 
 def test_no_mixture_is_an_empty_table_and_a_short_chapter(workplace: Path) -> None:
@@ -196,13 +198,51 @@ def test_what_cannot_be_mixed_is_said_in_one_line(workplace: Path, capsys: pytes
     save(workplace / "data/captioned/paired.parquet", [{**rows[0], "fold": None}])
     assert "one recording" in refused(capsys)
     save(
-        workplace / "data/captioned/paired.parquet", [{**row, "sha256": "0" * 64} | {"source_id": None} for row in rows]
+        workplace / "data/captioned/paired.parquet",
+        [{**rows[0], "clip_id": row["clip_id"], "source_id": None} for row in rows],
     )
     assert "one recording" in refused(capsys)
     spoilt = [{**row, "sha256": f"{place:064d}"} for place, row in enumerate(rows)]
     save(workplace / "data/captioned/paired.parquet", spoilt)
     assert "is not what the clip table says" in refused(capsys)
     assert not Path("data/mixed").exists()  # nothing half-written is left behind
+
+
+def test_clips_that_cannot_be_heard_are_left_out_and_counted(workplace: Path) -> None:
+    rows = CLIPS.read("data/captioned/paired.parquet").to_dict("records")
+    random = np.random.default_rng(0)
+    unheard = {
+        "silent": np.zeros(2 * RATE, np.float32),
+        "dither": random.choice(np.float32([-1, 0, 1]), 2 * RATE) / np.float32(2**15),
+        "click": tone(400, 0.012),
+    }
+    heard = {"faint": tone(400, 2.0, 0.001), "mostly_silent": np.append(np.zeros(60 * RATE, np.float32), tone(400, 1))}
+    shard = Path("data/clips/toy/1.tar")
+    with ShardWriter(shard) as writer:
+        for name, audio in (unheard | heard).items():
+            place = writer.add(name, flac_bytes(audio, RATE))
+            where = {"shard": shard.as_posix(), "offset": place.offset, "nbytes": place.nbytes, "sha256": place.sha256}
+            length = {"sample_rate_hz": RATE, "duration_s": len(audio) / RATE}
+            rows.append(clip(name, **where, **length, captions=["A cow moos in a field"]))
+    save(workplace / "data/captioned/paired.parquet", [{**row, "fold": None} for row in rows])
+    set_mix(workplace, clips=80)
+    mix.main()
+    recipes = MIXES.read("data/mixed/recipes.parquet")
+    mixed = {*recipes.first_clip_id, *recipes.second_clip_id}
+    assert set(heard) < mixed
+    assert not set(unheard) & mixed
+    assert "3 training clips were left out" in (workplace / "reports/mix/chapter.json").read_text()
+
+
+def test_shards_hold_their_mixtures_when_there_are_several(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mix, "CLIPS_PER_SHARD", 7)
+    mix.main()
+    clips, recipes = CLIPS.read("data/mixed/clips.parquet"), MIXES.read("data/mixed/recipes.parquet")
+    assert list(clips.clip_id) == list(recipes.clip_id)
+    assert clips.groupby("shard").size().tolist()[:-1] == [7] * (len(clips) // 7)
+    tags = CLIPS.read("data/captioned/paired.parquet").set_index("clip_id")["tags"]
+    for row, made in zip(clips.itertuples(), recipes.itertuples(), strict=True):
+        assert set(row.tags) == {*tags[made.first_clip_id], *tags[made.second_clip_id]}
 
 
 def recipe(relation: str, *edits: Edit | None) -> Recipe:

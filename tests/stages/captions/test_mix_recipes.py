@@ -44,6 +44,14 @@ def test_a_lone_other_recording_is_found_among_thousands() -> None:
         assert 2999 in recipe.rows
 
 
+def test_clips_linked_by_source_and_by_audio_are_one_recording() -> None:
+    linked = {"source_id": ["freesound:1", "freesound:1", None], "sha256": ["a", "x", "x"]}
+    with pytest.raises(UserError, match="one recording"):
+        drawn_recipes(clips(3, **linked), Mix(clips=50), 0)
+    fourth = clips(4, source_id=[*linked["source_id"], "freesound:2"], sha256=[*linked["sha256"], "y"])
+    assert all(3 in recipe.rows for recipe in drawn_recipes(fourth, Mix(clips=50), 0))
+
+
 @pytest.mark.parametrize("frame", [clips(0), clips(1), clips(3, source_id=["freesound:1"] * 3)])
 def test_one_recording_is_too_few(frame: pd.DataFrame) -> None:
     with pytest.raises(UserError, match="one recording"):

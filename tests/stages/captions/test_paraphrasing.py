@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clapline.chapter import read_chapter
 from clapline.params.captions import Paraphrase
 from clapline.params.machine import Machine
 from clapline.storage import store
@@ -54,6 +55,16 @@ def test_training_and_benchmarks_never_share_a_reply(workplace: Path) -> None:
     }
     assert len(keys["train"]) >= len(SOURCES) <= len(keys["test"])
     assert not keys["train"] & keys["test"]
+
+
+@pytest.mark.parametrize("levels", [[1], [2], [2, 1]])
+def test_the_chapter_tells_of_the_levels_that_were_asked_for(levels: list[int], workplace: Path) -> None:
+    write_params(workplace, paraphrase={"levels": levels, "similarity": {"model": "lexical"}})
+    paraphrase.main()
+    words = read_chapter("reports/paraphrase").blocks[0].caption
+    for level in (1, 2):
+        assert (f"level {level} changes" in words) == (f"at level {level}" in words) == (level in levels)
+    assert ("twice" in words) == (len(levels) == 2)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])

@@ -17,6 +17,7 @@ from stages.captions.rewriting import RewriteAccount, captioned
 from tests.stages.captions.places import clip, frame, save, write_params
 
 QUIET = Machine(progress=False)
+SOUNDBIBLE = Path(__file__).resolve().parents[3] / "../shared/mirror/wavcaps/json_files/SoundBible/sb_final.json"
 Heard = list[tuple[str, dict[str, Any], int]]
 
 
@@ -144,3 +145,34 @@ def test_the_door_reports_the_states(workplace: Path, heard: Heard) -> None:
     aside = pd.read_csv("reports/rewrite/set_aside.csv")
     assert sorted(aside["reason"].str.split(":").str[0]) == 2 * ["not_a_sound"] + 2 * ["too_short"]
     assert "set aside: 1 not_a_sound, 1 too_short" in Path("reports/rewrite/chapter.json").read_text()
+
+
+def test_what_is_denied_is_never_captioned(workplace: Path) -> None:
+    rows = [
+        clip("none", description="No dog, no cat"),
+        clip("birds", description="Birds singing in the forest, no traffic and no people"),
+    ]
+    for role in ("paired", "text", "retrieval"):
+        save(workplace / f"data/roles/{role}.parquet", rows if role == "paired" else [])
+    write_params(workplace, rewrite={})
+    rewrite.main()
+    table = CLIPS.read("data/captioned/paired.parquet").set_index("clip_id")["captions"]
+    assert list(table.index) == ["birds"]
+    told = " ".join(table["birds"]).lower()
+    assert "birds singing in the forest" in told
+    assert not any(word in told for word in ("traffic", "people", "dog", "cat "))
+    aside = pd.read_csv("reports/rewrite/set_aside.csv").set_index("clip_id")["reason"]
+    assert aside["none"].startswith("nothing_about_sound")
+
+
+def test_few_real_descriptions_are_taken_for_no_sound(workplace: Path) -> None:
+    if not SOUNDBIBLE.is_file():
+        pytest.skip("no mirror of real descriptions here")
+    data = json.loads(SOUNDBIBLE.read_text(encoding="utf-8"))["data"]
+    rows = [clip(str(place), description=one["description"]) for place, one in enumerate(data)]
+    table, _, aside, account = written(rows)
+    assert account.states["raw"] == len(data) > 1200
+    assert account.states["accepted"] >= 0.95 * len(data)
+    assert aside.str.startswith("not_a_sound").sum() < 0.05 * len(data)
+    for words in ("termites and ants crawling", "playing pool hitting ball", "log being tossed into lake"):
+        assert any(words in text.lower() for texts in table["captions"] for text in texts)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +46,14 @@ def failure(kind: str, query: str, text: str) -> str | None:
         ("A horn beeps twice in the distance", "horn beep twice"),
         ("the sound can be heard", ""),
         ("", ""),
+        ("A man speaks without music", "man speak"),
+        ("No birds, just wind", "wind"),
+        ("A man talks without music or dogs in a hall", "man talk hall"),
+        ("Wind without rain and thunder", "wind"),
+        ("The engine does not start but a bell rings", "engine bell ring"),
+        ("Nobody speaks", ""),
+        ("1,3 dogs without music", "1 3 dogs"),
+        ("Not only dogs but cats", "dogs cats"),
     ],
 )
 def test_keywords(query: str, expected: str) -> None:
@@ -111,8 +123,29 @@ def test_a_slip_changes_one_or_two_letters_and_keeps_both_ends() -> None:
         assert stress_checks.slip_distance(one, other) == 1
 
 
-def test_typos_are_the_same_in_every_run() -> None:
-    assert as_typed.typos("A dog barks while rain falls") == as_typed.typos("A dog barks while rain falls")
+def test_texts_are_the_same_in_every_process() -> None:
+    queries = ["A large dog barks loudly while heavy rain falls on two old tin roofs", "Several men talk near a train"]
+    code = (
+        "import json, sys; from stages.captions.as_typed import keywords, typos;"
+        "from stages.captions.builtin.stress import stressed;"
+        "say = lambda kind, query: stressed('test', {'query': query, 'kind': kind}, ['text'], 1)['text'];"
+        "queries = json.loads(sys.argv[1]);"
+        "print(json.dumps([[keywords(q), typos(q), say('jargon', q), say('slang', q)] for q in queries]))"
+    )
+    root = Path(as_typed.__file__).parents[2]
+    command = [sys.executable, "-c", code, json.dumps(queries)]
+    texts = []
+    for seed in ("1", "2", "77"):
+        surroundings = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run(command, capture_output=True, text=True, cwd=root, env=surroundings, check=True)
+        texts.append(json.loads(run.stdout))
+    assert texts[0] == texts[1] == texts[2]
+    assert texts[0] == [
+        [*(made(kind, query, 1) for kind in ("keywords", "typos", "jargon", "slang"))] for query in queries
+    ]
+
+
+def test_typos_differ_from_query_to_query() -> None:
     texts = [as_typed.typos(f"A dog barks while rain falls on roof {k}") for k in range(40)]
     assert len({re.sub(r"\d+", "", text) for text in texts}) > 10
 
@@ -146,6 +179,18 @@ def test_slip_distance(one: str, other: str, slips: int) -> None:
         ("manner", "A dog barks", "A dog barks!", "identical"),
         ("manner", "A dog barks", "", "empty"),
         ("manner", "A dog barks", "canine " * 20, "length"),
+        ("manner", "A dog barks loudly", "ein hund bellt laut", "language"),
+        ("manner", "A man speaks without music", "dude yappin w/ music on", "negation"),
+        ("manner", "A man speaks without music", "dude yappin to tunes", "negation"),
+        ("manner", "A man speaks", "dude yappin w/o music", "negation"),
+        ("manner", "A man speaks without music", "music, dude w/o yappin", "negation"),
+        ("manner", "A dog barks in the distance", "doggo goin woof right next to me", "place"),
+        ("manner", "A dog barks in the distance", "canine vocalisation, close-miked", "place"),
+        ("manner", "A dog barks nearby", "doggo goin woof way out yonder", "place"),
+        ("manner", "A dog barks outside", "canine vocalisation, interior", "place"),
+        ("manner", "A dog barks loudly", "canine vocalisation at low level", "loudness"),
+        ("keywords", "A man speaks without music", "man speaks music", "negation"),
+        ("keywords", "No birds, just wind", "birds wind", "negation"),
         ("keywords", "A dog barks in the rain", "dog thunder", "keywords"),
         ("keywords", "A dog barks in the rain", "rain dog", "keywords"),
         ("keywords", "A dog barks in the rain", "the dog", "grammar"),
@@ -163,6 +208,45 @@ def test_checks_refuse_by_name(check: str, query: str, text: str, name: str) -> 
     found = getattr(stress_checks, check)(query, text)
     assert found is not None
     assert found.partition(":")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("A dog barks and people talk", "da doggo n da peeps yappin"),
+        ("A man speaks without music", "dude yappin w/o tunes"),
+        ("A man speaks without music", "male dialogue sans music"),
+        ("The engine does not start", "da motor ain't crankin"),
+        ("A dog barks in the distance", "doggo goin woof way out yonder"),
+        ("A dog barks near a loud car", "canine vocalisation at close range, high-level automobile"),
+        ("It is pouring without a break", "bucketin down w/o a break"),
+    ],
+)
+def test_good_manners_pass(query: str, text: str) -> None:
+    assert stress_checks.manner(query, text) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "language", "name"),
+    [
+        ("Footsteps", "Footsteps", "de", "identical"),
+        ("Footsteps", "footsteps.", "sw", "identical"),
+        ("A dog barks", "Un perro ladra mientras llueve", "de", "language"),
+        ("A dog barks", "Ein Hund bellt und ein Mann spricht", "es", "language"),
+        ("A dog barks", "Собака лает", "de", "language"),
+        ("A dog barks", "Een hond blaft en een man spreekt", "nl", None),
+        ("A dog barks", "O câine latră", "ro", None),
+        ("Two dogs bark", "٢ كلاب تنبح", "ar", None),
+        ("Two dogs bark", "٣ كلاب تنبح", "ar", "numbers"),
+        ("Two dogs bark", "२ कुत्ते भौंकते हैं", "hi", None),
+        ("Dogs bark 12 times", "१२ बार कुत्ते भौंकते हैं", "hi", None),
+        ("1,000 birds at 1.5 m", "1.000 Vögel in 1,5 m", "de", None),
+        ("A dog barks", "Ein Hund bellt " + "9" * 6, "de", "numbers"),
+    ],
+)
+def test_translations_are_of_the_language_asked_for(query: str, text: str, language: str, name: str | None) -> None:
+    found = stress_checks.translation(query, text, language)
+    assert (found and found.partition(":")[0]) == name
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from clapline.tables.captions import STRESS
 from clapline.tables.clips import CLIPS
 from stages.captions import stress, stressing
 from stages.captions.builtin.transport import BuiltinTransport
+from stages.captions.mixing import MIX_TRAIN
 from tests.stages.captions.places import clip, save, write_params
 
 LEXICAL = {"similarity": {"model": "lexical"}}
@@ -80,8 +81,9 @@ def test_every_query_is_there_in_every_kind_or_listed(benchmark: Path) -> None:
     assert sum(part["dropped"] for part in summary.values()) == len(listed)
     models = written.groupby("kind")[["model", "prompt_version"]].agg(lambda cells: set(cells).pop())
     assert models.loc["typos"].tolist() == ["rule", "typos-1"]
-    assert models.loc["keywords"].tolist() == ["rule", "keywords-1"]
-    assert models.loc["jargon"].tolist() == models.loc["slang"].tolist() == ["builtin", "stress-test-1"]
+    assert models.loc["keywords"].tolist() == ["rule", "keywords-2"]
+    for kind in ("jargon", "slang"):
+        assert models.loc[kind].tolist() == ["builtin", stressing.PROMPTS[kind].version]
     assert set(written["language"]) == {"en"}
 
 
@@ -186,8 +188,13 @@ def test_translations_are_asked_checked_and_named_by_their_language(
 def test_every_kind_is_asked_in_words_of_its_own() -> None:
     prompts = list(stressing.PROMPTS.values())
     assert len({prompt.words for prompt in prompts}) == len(prompts) == 3
+    assert len({prompt.version for prompt in prompts}) == 3
+    for prompt in [*prompts, MIX_TRAIN]:
+        example = json.loads(prompt.words[prompt.words.index('{"answers"') :])["answers"]
+        assert list(example) == ["caption" if prompt is MIX_TRAIN else "text"]
+        assert all(example.values())
     # The builtin model and the reply's key read the task and the purpose from the version.
-    assert all(re.fullmatch(r"stress-test-\d+", prompt.version) for prompt in prompts)
+    assert all(re.fullmatch(r"stress_[a-z]+-test-\d+", prompt.version) for prompt in prompts)
 
 
 def test_bounds_come_from_the_settings_before_our_own(benchmark: Path) -> None:

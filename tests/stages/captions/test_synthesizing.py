@@ -9,15 +9,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from clapline.chapter import read_chapter
 from clapline.params.captions import Synthesize
 from clapline.params.machine import Machine
 from clapline.storage import read_json
 from clapline.tables.captions import DROPPED, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from stages.captions import checks, synthesize
+from stages.captions.accounts import Account
+from stages.captions.asking import Accepted, Outcome
 from stages.captions.events import new_event
-from stages.captions.synthesizing import synthesized
-from stages.captions.translating import back_translation
+from stages.captions.synthesizing import Synthesis, Wish, synthesized
+from stages.captions.translating import BACK_TRANSLATE_TRAIN, back_translation
 from stages.train.data import paired_source
 from tests.stages.captions.fault_server import FaultServer, completion
 from tests.stages.captions.places import clip, save, write_params
@@ -58,7 +61,7 @@ def test_each_kind_is_checked_against_its_clip_and_counted(workplace: Path) -> N
             assert any(back_translation(caption, row.text) is None for caption in given)
         else:
             assert row.model == "rule"
-            assert row.prompt_version == "word-edits-1"
+            assert row.prompt_version == "word-edits-2"
         assert row.similarity >= 0.1
         assert row.similarity_measure == "lexical"
     for _, rows in table.groupby("clip_id"):
@@ -81,7 +84,7 @@ def test_the_order_of_the_rows_changes_nothing(workplace: Path) -> None:
     paired.at[0, "tags"] = ["siren"]
 
     def by_clip(rows: pd.DataFrame) -> dict[Any, Any]:
-        table = synthesized(rows, section, MACHINE).table()
+        table = SYNTHETIC.frame(synthesized(rows, section, MACHINE).rows)
         columns = ["clip_id", "caption_index", "text", "kind"]
         return {tuple(row[:2]): tuple(row[2:]) for row in table[columns].itertuples(index=False)}
 
@@ -155,7 +158,7 @@ def test_translations_are_checked_for_language_and_their_meaning_is_not_measured
     def answer(messages: list[dict[str, str]]) -> dict[str, str]:
         asked = json.loads(messages[1]["content"])
         german = asked["language"] == "de" and len(asked["caption"]) > 43
-        return {"text": GERMAN[asked["caption"]] if german else asked["caption"].upper()}
+        return {"text": GERMAN[asked["caption"]] if german else f"There is this: {asked['caption']}"}
 
     rows = [clip(str(k), captions=[caption]) for k, caption in enumerate(GERMAN)]
     save(workplace / "data/captioned/paired.parquet", rows)
@@ -196,7 +199,7 @@ def test_a_served_round_trip_names_a_pivot_and_is_checked(workplace: Path) -> No
         )
     assert set(pivots) == {"German", "French", "Spanish", "Japanese", "Finnish"}
     assert len(table) == 32
-    assert set(table["prompt_version"]) == {"back_translate-train-1"}
+    assert set(table["prompt_version"]) == {BACK_TRANSLATE_TRAIN.version}
     assert Counter(pd.read_csv("reports/synthesize/dropped.csv")["reason"].str.partition(":")[0]) == {"language": 8}
 
 
@@ -214,6 +217,45 @@ def test_a_text_that_the_clip_has_already_is_dropped(workplace: Path) -> None:
     assert lost.task == "synthesize_back_translation"
     assert lost.reason.startswith("identical: ")
     assert read_json("reports/synthesize/summary.json")["synthesize_back_translation"]["dropped"] == 1
+
+
+def test_the_examples_are_of_what_was_kept(workplace: Path) -> None:
+    def answer(messages: list[dict[str, str]]) -> dict[str, str]:
+        return {"1": "In a house, a door slams", "text": "In a house, a door slams."}
+
+    save(workplace / "data/captioned/paired.parquet", [clip("c", captions=["A door slams in a house"])])
+    with FaultServer(answer).running() as server:
+        table = run(workplace, {"base_url": server.url}, model="served", captions_per_clip=1, back_translations=1)
+    shown = read_chapter("reports/synthesize").blocks[-1].rows
+    assert [(row[0], row[2]) for row in shown] == list(zip(table["kind"], table["text"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("language", "captions", "texts", "kept"),
+    [
+        ("ja", ["A dog barks twice", "Water drips twice"], ["犬が2回吠える", "水が2回滴る"], 2),
+        ("ja", ["A dog barks twice", "Two barks of a dog"], ["犬が2回吠える", "犬が2回吠える。"], 1),
+        ("fr", ["A dog barks", "A dog barks a lot"], ["L'été, chien aboie", "L'âté, chien aboie"], 2),
+    ],
+)
+def test_translations_are_told_apart_by_all_they_say(
+    language: str, captions: list[str], texts: list[str], kept: int
+) -> None:
+    (row,) = CLIPS.frame([clip("c", captions=captions)]).itertuples(index=False)
+    outcomes = [Outcome({"text": Accepted(text, 1)}) for text in texts]
+    wishes = [Wish(row, caption) for caption in captions]
+    written = Synthesis()
+    written.settle("translation", language, wishes, outcomes, Account("t", "m", "p"), "none")
+    assert [row["text"] for row in written.rows] == texts[:kept]
+    assert len(written.dropped) == 2 - kept
+
+
+def test_a_caption_that_came_back_untranslated_is_dropped() -> None:
+    (row,) = CLIPS.frame([clip("c", captions=["Footsteps"])]).itertuples(index=False)
+    written = Synthesis()
+    outcome = Outcome({"text": Accepted("footsteps.", 1)})
+    written.settle("translation", "de", [Wish(row, "Footsteps")], [outcome], Account("t", "m", "p"), "none")
+    assert not written.rows
 
 
 @pytest.mark.parametrize("rows", [[], [clip("held", split="val", captions=["A cat meows"])]], ids=["none", "held out"])

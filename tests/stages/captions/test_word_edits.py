@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapline.params.captions import Similarity
+from clapline.randomness import generator
 from clapline.text.order import segments
 from clapline.text.words import numbers, tokens
 from stages.captions import checks
 from stages.captions.builtin.places import fitting_synonyms
 from stages.captions.meaning import LexicalMeaning
-from stages.captions.word_edits import NAME, edit_all, edited, may_be_edited
+from stages.captions.word_edits import NAME, _deleted, edit_all, edited, may_be_edited
 
 MIRROR = Path(__file__).resolve().parents[3] / "../shared/mirror"
 MEANING = LexicalMeaning(Similarity(model="lexical"))
@@ -49,6 +50,40 @@ def test_numbers_negations_and_order_words_stay_in_their_order(words: list[str],
 @settings(max_examples=200, deadline=None)
 def test_any_text_comes_back_as_text(caption: str) -> None:
     assert isinstance(edited(caption, 0), str)
+
+
+def test_letters_beyond_ascii_are_letters() -> None:
+    for caption in (
+        "A café plays naïve music",
+        "A cafe\u0301 plays nai\u0308ve music",
+        "Ein Vögelchen zwitschert über dem Fluss",
+    ):
+        for turn in range(40):
+            assert set(edited(caption, turn).lower().split()) - set(caption.lower().split()) <= {
+                word for *_, options in fitting_synonyms(caption.lower()) for word in " ".join(options).split()
+            }
+
+
+@pytest.mark.parametrize(
+    ("caption", "kept"),
+    [
+        ("No man is blowing on the hill", "man hill"),
+        ("Two dogs bark at a cat in the old barn", "dogs cat old"),
+        ("A small man is blowing on 3 horns", "small man horns"),
+        ("Cars can pass without horns near some houses", "cars horns houses"),
+        ("There isn't rain on this roof", "rain roof"),
+    ],
+)
+def test_what_is_denied_counted_or_named_by_an_article_is_not_left_out(caption: str, kept: str) -> None:
+    gone = set()
+    for draw in range(200):
+        left = Counter(caption.lower().split()) - Counter(
+            str(_deleted(caption, generator(0, "draw", draw))).lower().split()
+        )
+        assert left.total() == 1
+        gone |= set(left)
+    assert gone
+    assert not gone & set(kept.split())
 
 
 def test_an_edit_hangs_on_the_caption_and_the_turn_alone() -> None:

@@ -13,6 +13,8 @@ from clapline.chapter import Block, read_chapter
 from clapline.tables.captions import STRESS
 from clapline.tables.clips import CLIPS
 from clapline.tables.per_query import PER_QUERY
+from stages.evaluate import pictures
+from stages.evaluate.results import Estimate, Result
 
 PATH = "data/captions/stress.parquet"
 PARTS = ["t2a_stress_keywords", "t2a_stress_typos", "t2a_stress_de"]
@@ -94,6 +96,46 @@ def test_the_chapter_has_a_table_of_the_kinds_only_where_there_are_some(stressed
 def test_the_figure_shows_the_kinds(stressed_workspace):
     evaluate()
     assert "keywords" in Path("reports/evaluate/robustness_toy.svg").read_text(encoding="utf-8")
+
+
+def result(part: str, measure: str, queries: int, teacher: float, student: float) -> Result:
+    values = [Estimate(value, None, None) for value in (teacher, student, student - teacher)]
+    return Result("toy", part, measure, queries, queries, 0.1, *values, None)
+
+
+def test_the_figure_sets_each_kind_beside_the_original_on_its_own_queries(tmp_path, monkeypatch):
+    results = [
+        result("t2a", "r10", 40, 0.45, 0.5),
+        result("t2a_level1", "r10", 20, 0.3, 0.5),
+        result("t2a_drop1", "r10", 20, 0.2, -0.1),
+        result("t2a_stress_typos", "r10", 10, 1.0, 0.8),
+        result("t2a_stress_typos_drop", "r10", 10, 0.0, 0.1),
+    ]
+    shown = [results[0], results[1], results[3]]
+    beside = pictures.originals(shown, results)
+    assert beside == [None, {"teacher": 0.5, "student": 0.4}, {"teacher": 1.0, "student": 0.9}]
+    figures = []
+    monkeypatch.setattr(pictures, "save_figure", lambda figure, path: figures.append(figure))
+    pictures.robustness_bars(tmp_path / "bars.svg", results)
+    (axes,) = figures[0].axes
+    outlines = sorted(round(bar.get_height(), 6) for bar in axes.patches if not bar.get_fill())
+    assert outlines == [0.4, 0.5, 0.9, 1.0]
+    assert [label.get_text().splitlines()[-1] for label in axes.get_xticklabels()] == ["n = 40", "n = 20", "n = 10"]
+
+
+def test_originals_are_the_means_over_the_queries_that_were_asked(stressed_workspace):
+    evaluate()
+    rows = PER_QUERY.read("reports/evaluate/per_query.parquet").set_index(["model", "part", "query"])["r10"]
+    intervals = [row for row in read("reports/evaluate/intervals.json") if row["measure"] == "r10"]
+    results = [
+        result(row["part"], "r10", row["queries"], row["teacher"]["estimate"], row["student"]["estimate"])
+        for row in intervals
+    ]
+    for part in PARTS:
+        (values,) = pictures.originals([one for one in results if one.part == part], results)
+        for model in ("teacher", "student"):
+            own = rows[model, "t2a"].reindex(rows[model, part].index).mean()
+            assert values[model] == pytest.approx(own, abs=2e-6)
 
 
 @pytest.mark.parametrize(("column", "value"), [("original", "another caption"), ("clip_id", "gone"), ("dataset", "x")])

@@ -112,3 +112,9 @@ def test_asking_for_a_level_that_was_not_written_is_refused():
     assert paraphrases_by_caption(table, [1]) == {1: {"a": ["b"]}}
     with pytest.raises(UserError, match="levels"):
         paraphrases_by_caption(table, [1, 2])
+
+
+def test_a_level_without_texts_may_be_not_asked_for_or_wholly_dropped():
+    table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
+    with pytest.raises(UserError, match=r"\[2\].*paraphrase\.levels does not name it, or every text was dropped"):
+        paraphrases_by_caption(table, [1, 2])
