@@ -24,7 +24,8 @@ def answer(messages: list[dict[str, str]]) -> str:
     A conversation that is none of the pipeline's tasks gets an empty answer, as a model that did not understand.
     """
     head = re.match(r"\[([a-z_]+)-(train|test)-\d+\]", messages[0]["content"])
-    task = head and _TASKS.get(head.group(1))
+    # "stress_jargon" is the task "stress"; the request says which kind.
+    task = head and (_TASKS.get(head.group(1)) or _TASKS.get(head.group(1).split("_")[0]))
     if not head or not task:
         return json.dumps({"answers": {}})
     asked = json.loads(messages[1]["content"])

@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from clapline.datasets.soundscapes.lexicon import LEXICON
-from clapline.text.words import word_set
-from stages.captions.builtin import forms
+from clapline.text.words import FUNCTION_WORDS, NUMBERS, stem, tokens, word_set
 from stages.captions.builtin.lexicon import entries
-from stages.captions.builtin.tagging import DETERMINER, PREPOSITION, PRONOUN, tagged
+from stages.captions.builtin.verbs import verbs
 from stages.captions.builtin.whole import whole_texts
 
 # Words of an uploader that tell how or where, and what they add to a caption written for training.
@@ -53,13 +52,57 @@ _SCENE_WORDS = {
 }
 _SHORTEST_WORDS = 3
 _LONGEST_TOLD = 12
-_NO_SOUND = word_set("of on the in a and opening close playing street hand mouse door can sea water call passing air")
+#: Verbs and things that by themselves tell of nothing to be heard.
+_SILENT = word_set(
+    """
+    be have get make do take give use work hold keep try become seem appear disappear remain rest settle stay wait stand
+    sit lie stop end finish begin start continue gain lose change vary repeat last contain include return leave turn
+    near like love want need know think see watch look read show own lead low file part place pick press record perform
+    set put go come build charge power light field book line side land exit enter reach increase decrease slow speed
+    clear attempt emerge handle manipulate intensify soften trim sort stack name day time thing upload post hand mouth
+    person man woman people child boy girl lady guy place area background foreground floor ground wall text signal
+    home school course class site way thing something kind lot bit
+    """
+)
+#: What may sound and stands neither among the synonyms nor among the labels.
+_THINGS = word_set(
+    """
+    music noise vocal vocals animal animals beast monster zombie ghost alien robot droid dinosaur tyrannosaurus raptor
+    ape gorilla monkey chimpanzee gibbon elephant lion tiger leopard bear wolf coyote fox deer elk moose buffalo camel
+    donkey mule goat lamb rabbit squirrel chipmunk hamster rat bat seal dolphin whale otter walrus snake lizard
+    crocodile turtle fish toad cicada grasshopper wasp hornet mosquito housefly beetle peacock parrot cockatoo budgie
+    finch sparrow robin blackbird thrush warbler wren woodpecker cuckoo nightingale hummingbird meadowlark seagull gull
+    heron crane stork pelican swan loon eagle hawk falcon osprey vulture magpie raven pigeon dove turkey kookaburra
+    banjo cello harp harpsichord clarinet saxophone oboe bassoon trombone tuba accordion harmonica bagpipe xylophone
+    marimba vibraphone glockenspiel didgeridoo sitar ukulele mandolin tambourine maraca bongo conga timpani snare
+    cymbal gong organ synthesizer synth waterphone theremin orchestra choir melody chord tune rhythm beat beatbox
+    turntable gramophone jukebox radio television projector player stereo tv speaker loudspeaker megaphone intercom
+    camera shutter printer scanner copier keyboard typewriter computer modem fax pager doorbell buzzer beeper
+    microwave oven toaster kettle blender mixer dishwasher refrigerator fridge freezer fan heater conditioner vacuum
+    hairdryer razor shaver shower faucet tap toilet sink drain opener
+    sander grinder lathe saw jackhammer wrench ratchet screwdriver lawnmower mower chainsaw drill compressor pump
+    generator turbine motor servo gear hydraulic hinge zipper velcro scissors stapler
+    tram subway metro bus lorry scooter moped tractor bulldozer excavator forklift ship ferry submarine sonar yacht
+    rocket missile torpedo spaceship spacecraft ufo jet propeller aircraft plane glider drone tank
+    gun gunfire gunshot rifle pistol shotgun ricochet cannon grenade bomb laser sword explosive fireball firecracker
+    storm hail sleet hurricane tornado monsoon thunderstorm lightning earthquake avalanche volcano waterfall river
+    stream creek brook fountain surf geyser electricity spark static
+    fart farting burp belch heartbeat heart pulse breath snore hiccup sneeze stomach countdown chorus
+    impact lighting squishy squelchy bugling roosting skipping sigh moan whisper ole
+    """
+)
 _SOURCES = word_set(
     """
     dog cat bird horse cow sheep pig rooster hen duck crow owl insect bee cricket frog engine siren bell horn alarm
     drum guitar piano violin flute trumpet thunder rain wind explosion gunshot firework applause laughter voice
     conversation speech footstep footsteps helicopter airplane train motorcycle chainsaw drill hammer telephone phone
     """
+)
+_COUNTED = re.compile(rf"\b(?:{'|'.join(sorted(set(NUMBERS) - {'one'}))})\b(?: of\b)?")
+#: What a text cut at its longest must not end with.
+_LEANING = re.compile(
+    r"(?:(?:^|\s)(?:an?|the|of|in|at|from|to|with|and|or|but|as|is|are|was|were|that|these|this|for|into|while|so|some"
+    r"|can|could|very|my|your|his|her|their|its|than|which|who|where|when|like|also))+[\s,-]*$"
 )
 _FRAMES = {
     "train": ("the sound of {} can be heard", "{} can be heard", "this is the sound of {}", "you can hear {}"),
@@ -153,28 +196,27 @@ def _published(label: str) -> dict[str, tuple[str, ...]] | None:
 def _from_description(description: str, purpose: str, count: int) -> list[str]:
     """Return captions from an uploader's words alone, or "Failure." where they tell of no sound."""
     for sentence in re.split(r"[.!?;:\n]+", description):
-        words = [word for word in sentence.strip().split() if not re.search(r"\d", word)]
-        text = " ".join(words[:_LONGEST_TOLD]).strip(" ,-").lower()
-        if text and any(_is_sound(word.low, word.part) for word in tagged(text)):
+        words = [word for word in _COUNTED.sub(" ", sentence.lower()).split() if not re.search(r"\d", word)]
+        text = _LEANING.sub("", " ".join(words[:_LONGEST_TOLD])).strip(" ,-")
+        if text and _could_sound(text):
             told = [said for said in whole_texts(text, text, purpose) if len(said.split()) >= _SHORTEST_WORDS]
             texts = [said + ending for ending in _ENDINGS[purpose] for said in told if not (ending and ":" in said)]
             return [said[0].upper() + said[1:] + "." for said in dict.fromkeys(texts)][:count]
     return ["Failure."] * count
 
 
-def _is_sound(word: str, part: str) -> bool:
-    """Tell whether a word names a sound or what makes one: any noun or verb that the synonyms know."""
-    return word in _sound_words() and part not in {DETERMINER, PREPOSITION, PRONOUN}
+def _could_sound(text: str) -> bool:
+    """Tell whether a word of the text names a sound, an action that can be heard, or what may sound."""
+    return any(stem(word) in _sounding_stems() for word in tokens(text) if word not in FUNCTION_WORDS)
 
 
 @cache
-def _sound_words() -> frozenset[str]:
-    found = {"music", "noise", "sound", "sounds", "noises", "speech"}
-    for entry in entries():
-        if entry.part == "b" or (entry.part == "n" and entry.word in _SOURCES):
-            found |= {entry.word, forms.third(entry.word), forms.gerund(entry.word), forms.past(entry.word)}
-            found |= {forms.plural(entry.word)}
-    return frozenset(found | {word for label in (*_phrases(), *LEXICON) for word in label.split(" ")} - _NO_SOUND)
+def _sounding_stems() -> frozenset[str]:
+    """Return the stems of all verbs but the silent ones, of the synonyms' words, the labels' and the listed things."""
+    labels = (word for label in (*_phrases(), *LEXICON) for word in label.split(" "))
+    nouns = (word for entry in entries() if entry.part != "w" for word in entry.word.split(" "))
+    found = {stem(word) for word in (*verbs(), *nouns, *labels, *_SOURCES, *_THINGS)}
+    return frozenset(found - {stem(word) for word in (*_SILENT, *_SCENE_WORDS, *FUNCTION_WORDS)})
 
 
 def _scene(description: str | None, spoken: str) -> str | None:

@@ -5,6 +5,7 @@ Each entry has alternatives for training and others for the benchmarks; no alter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -86,14 +87,14 @@ def _make(part: str, form: str) -> Maker:
 
 
 def _phrase(part: str, form: str, phrase: str) -> str:
-    """Return an alternative in a form: verbs inflect their first word, nouns their last (before "of")."""
+    """Return an alternative in a form: verbs inflect their first word, nouns their last (before a preposition)."""
     make = _make(part, form)
     if part != "n":
         head, space, rest = phrase.partition(" ")
         return make(head) + space + rest
     # "piece of foliage" → "pieces of foliage".
-    head, of, tail = phrase.partition(" of ")
+    head, *tail = re.split(r"(?= (?:of|in|with|without|from|on|to) )", phrase, maxsplit=1)
     words = head.split(" ")
     plural_already = words[-1].endswith("s") and not words[-1].endswith(("ss", "us"))
     last = words[-1] if plural_already else make(words[-1])
-    return " ".join([*words[:-1], last]) + of + tail
+    return " ".join([*words[:-1], last]) + "".join(tail)

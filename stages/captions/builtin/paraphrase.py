@@ -19,8 +19,8 @@ from stages.captions.builtin.rules import RULES
 from stages.captions.builtin.scenes import read_scene, unframed
 from stages.captions.builtin.whole import whole_texts
 
-_SAME_ENOUGH = 0.88  # the rules aim a little under the bounds of the checks
-_OTHER_ENOUGH = 0.58
+_SAME_ENOUGH = 0.88  # a little under the bound of the check
+_OTHER_ENOUGH = 0.6
 
 
 def paraphrase(caption: str, level: int, purpose: str, turn: int) -> str:
@@ -86,7 +86,7 @@ def _fits(body: str, text: str, level: int) -> bool:
     if _doubled(words) and not _doubled(tokens(body)):
         return False
     if level == 2:
-        return jaccard(body, text) <= 0.6
+        return jaccard(body, text) <= _OTHER_ENOUGH
     return jaccard(body, text) >= 0.8 and order_overlap(body, text) <= _SAME_ENOUGH
 
 
@@ -130,6 +130,9 @@ def _worded(body: str, purpose: str, turn: int) -> Iterator[str]:
     if turn:
         # Asked again: the less a structure adds, the nearer it stays.
         found.sort(key=lambda text: abs(len(tokens(text)) - len(tokens(source))))
+    if turn > 1 and len(content_stems(body)) < 4:
+        # So short a caption is changed enough by its words.
+        yield reworded(source, body, purpose, turn, _OTHER_ENOUGH)
     for text in found:
         yield reworded(text, body, purpose, turn, _OTHER_ENOUGH)
     if len(content_stems(body)) < 3:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from clapline.datasets.soundscapes.grammar import TEMPLATES
-from clapline.datasets.soundscapes.lexicon import LEXICON, SETTINGS, TRAITS
-from clapline.text.words import jaccard, tokens
+from clapline.datasets.soundscapes.lexicon import LEXICON, SETTINGS, TRAITS, Reserve, Words
+from clapline.text.words import jaccard, numbers, tokens
 from stages.captions.builtin.rewording import article, draw
+
+# What a published phrase counts, and where the reserve that stands for it must count the same.
+_COUNTED_SUBJECT, _COUNTED_TIMES, _COUNTED_NOTES = "two-tone", "three times over", "two notes"
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,42 @@ class _Said:
     verb: str
     train: tuple[str, str]
     test: tuple[str, str]
+    near: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def options(self, purpose: str) -> list[tuple[str, str]]:
+        """Return what can stand there, the nearest first: one half in other words, at last both."""
         subject, verb = self.train if purpose == "train" else self.test
         if not self.verb:
-            return [(subject, "")]
-        return [(subject, verb), (subject, self.verb), (self.subject, verb)]
+            near = self.near[purpose != "train"]
+            return [(phrase, "") for phrase in near] + [(_counting(self.subject, subject), "")]
+        subject, verb = _counting(self.subject, subject), _counting(self.verb, verb)
+        return [(self.subject, verb), (subject, self.verb), (subject, verb)]
+
+
+def _counting(phrase: str, reserve: str) -> str:
+    """Return a reserve that counts what the phrase counts: "a two-tone siren" is "a two-tone paramedic van"."""
+    if _COUNTED_SUBJECT in phrase:
+        return re.sub(r"^(?:an? )?", "a two-tone " if phrase.startswith("a ") else "two-tone ", reserve, count=1)
+    if _COUNTED_TIMES in phrase:
+        return f"{reserve} {_COUNTED_TIMES}"
+    return f"{reserve} on {_COUNTED_NOTES}" if _COUNTED_NOTES in phrase else reserve
+
+
+def _near(nominal: str, words: Words, reserve: Reserve) -> tuple[str, ...]:
+    """Return a nominal with one word in the reserve's: "barking of a mutt", "yelping of a dog"."""
+    act, thing = reserve.verb[1], _bare(reserve.subject)
+    found = []
+    for subject in words.subjects:
+        # Only a thing that can be counted stands for another: not "clap of tempest".
+        if subject.startswith(("a ", "an ")) == reserve.subject.startswith(("a ", "an ")):
+            pattern = rf"\b(?:an? )?{_bare(subject)}\b(?! (?:horn|siren|bell|alarm|detector|kit|set)\b)"
+            found.append(re.sub(pattern, lambda match: _in_place(match.group(), thing), nominal))
+    found += [re.sub(rf"\b{verb[1]}\b", act, nominal) for verb in words.verbs if " " not in verb[1] + act]
+    return tuple(said for said in dict.fromkeys(found) if said != nominal and numbers(said) == numbers(nominal))
+
+
+def _in_place(old: str, thing: str) -> str:
+    return article("a ", thing) + thing if old.startswith(("a ", "an ")) else thing
 
 
 @cache
@@ -44,8 +77,16 @@ def _phrases() -> dict[str, _Said]:
                     found.setdefault(f"{subject} {verb[form]}", _Said(subject, verb[form], train, test))
         for nominal in words.nominals:
             train, test = ((side.nominal, "") for side in sides)
-            found.setdefault(_bare(nominal), _Said(_bare(nominal), "", train, test))
+            bare = _bare(nominal)
+            near = (_near(bare, words, words.train), _near(bare, words, words.test))
+            found.setdefault(bare, _Said(bare, "", train, test, near))
     return found
+
+
+@cache
+def _near_phrases() -> frozenset[str]:
+    """Return the phrases that keep the article of the phrase they stand for: "the barking of a mutt"."""
+    return frozenset(text for said in _phrases().values() for side in said.near for text in side)
 
 
 def _bare(nominal: str) -> str:
@@ -98,15 +139,20 @@ def reserved(body: str, purpose: str, turn: int, enough: float) -> str:
     if not published(body):
         return body
     places = [(m.start(), m.end(), m.group().lower()) for m in _pattern().finditer(body)]
+    ordered = sorted(places, key=lambda place: draw(place[2], body, turn))
     result = body
-    chosen: list[tuple[int, int, str]] = []
-    for start, end, phrase in sorted(places, key=lambda place: draw(place[2], body, turn)):
-        if jaccard(body, result) <= enough:
-            break
-        options = _phrases()[phrase].options(purpose)
-        subject, verb = options[(draw(phrase, body, turn + 7) + turn) % len(options)]
-        chosen.append((start, end, f"{subject} {verb}".strip()))
-        result = _put(body, sorted(chosen))
+    chosen: dict[tuple[int, int], str] = {}
+    # Half of every event first, both halves only where that is not enough.
+    for whole in (False, True):
+        for start, end, phrase in ordered:
+            if jaccard(body, result) <= enough:
+                break
+            options = _phrases()[phrase].options(purpose)
+            halves = options[:-1] if len(options) > 1 else options
+            said = options[-1:] if whole else halves
+            subject, verb = said[(draw(phrase, body, 7) + turn) % len(said)]
+            chosen[start, end] = f"{subject} {verb}".strip()
+            result = _put(body, sorted((*span, text) for span, text in chosen.items()))
     if jaccard(body, result) > enough:
         result = _with_traits(result, purpose)
     return result
@@ -132,7 +178,7 @@ def _put(body: str, chosen: list[tuple[int, int, str]]) -> str:
         if described and re.match(r"(?:an?|the) ", phrase):
             # "the slow ticking of a clock" → "the slow timepiece".
             phrase = _bare(phrase)
-        elif not described:
+        elif not described and phrase not in _near_phrases():
             before = re.sub(r"\b(?:an?|the) $", "", before)
         pieces += [article(before, phrase), phrase]
         end = stop

@@ -165,8 +165,8 @@ def _single(phrases: tuple[str, ...]) -> tuple[str, ...]:
 def reworded(text: str, body: str, purpose: str, turn: int, enough: float) -> str:
     """Return a text with words replaced until it shares no more than `enough` of its content words with the caption.
 
-    The first asking draws the words by a hash. Later askings change first the words that have near synonyms and take
-    the nearest: in the second what is done and how before who or what, in the third the other way round.
+    Words that have near synonyms are changed first. The first asking draws among them by a hash; the second takes what
+    is done and how before who or what, and the nearest synonyms, the third the other way round.
     """
     places = replaceable(text, purpose)
     known = {stem(word.low) for word in tagged(body)}
@@ -175,8 +175,8 @@ def reworded(text: str, body: str, purpose: str, turn: int, enough: float) -> st
         groups.setdefault(place.key, []).append(place)
 
     def rank(key: str) -> tuple[bool, bool, int]:
-        later = (key in far_stems(), groups[key][0].names_a_source == (turn % 2 == 1)) if turn else (False, False)
-        return (*later, draw(key, body, turn))
+        late = bool(turn) and groups[key][0].names_a_source == (turn % 2 == 1)
+        return key in far_stems(), late, draw(key, body, turn)
 
     chosen: list[tuple[Place, str]] = []
     result = text

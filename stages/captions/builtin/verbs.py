@@ -22,8 +22,10 @@ def verbs() -> frozenset[str]:
 
 @cache
 def _forms() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    pasts = {participle(verb): verb for verb in verbs()} | {past(verb): verb for verb in verbs()}
-    return {third(verb): verb for verb in verbs()}, {gerund(verb): verb for verb in verbs()}, pasts
+    # Of two spellings with one form ("whir", "whirr": "whirring") the first in the alphabet has it.
+    known = sorted(verbs(), reverse=True)
+    pasts = {participle(verb): verb for verb in known} | {past(verb): verb for verb in known}
+    return {third(verb): verb for verb in known}, {gerund(verb): verb for verb in known}, pasts
 
 
 def base_of_third(word: str) -> str | None:
