@@ -227,7 +227,6 @@ def test_new_captions_name_no_number() -> None:
         assert checks.new_caption(given_captions, [texts[n] for n in names if n < name], text) is None
 
 
-# What three askings reach by every check of the text, less two points.
 @pytest.mark.parametrize("purpose", ["train", "test"])
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize("source", ["clotho", "audiocaps"])
