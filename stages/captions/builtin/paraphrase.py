@@ -99,7 +99,8 @@ def structures(body: str, purpose: str, turn: int = 0) -> Iterator[str]:
     """Yield the caption in other structures: changes of the sentence itself first, then frames around it."""
     scene = read_scene(body)
     parts = [read_part(part) for part in scene.parts]
-    rules = [rule for rule in RULES if rule.purpose == purpose and scene.relation in rule.relations]
+    # A heap of cue words leaves no part that a rule could say.
+    rules = [rule for rule in RULES if parts and rule.purpose == purpose and scene.relation in rule.relations]
     for rule in sorted(rules, key=lambda rule: (rule.rank, draw(rule.name, body, turn))):
         text = rule.say(scene, parts)
         if text:

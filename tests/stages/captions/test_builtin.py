@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clapline.datasets.soundscapes.grammar import captions as said_of
@@ -198,6 +198,7 @@ def test_any_text_gets_an_answer(caption: str, level: int, purpose: str) -> None
 
 
 @given(st.lists(st.sampled_from(WORDS)))
+@example([",", "then", ",", "in", "a"])
 @settings(max_examples=200, deadline=None)
 def test_any_heap_of_caption_words_gets_an_answer(words: list[str]) -> None:
     for level in (1, 2):

@@ -269,4 +269,5 @@ def test_a_request_that_always_hangs_is_given_up_after_a_few() -> None:
     with FaultServer(share=1.0, kinds=("hang",)).running() as server:
         with pytest.raises(UserError, match=r"no answer within 0.1 s"):
             ask(server.url, CAPTIONS[:1], {"timeout_s": 0.1})
-        assert len(server.requests) == 2 * client_module._TIME_OUTS
+        # On a busy machine a request may be given up before the server has read it.
+        assert client_module._TIME_OUTS <= len(server.requests) <= 2 * client_module._TIME_OUTS
