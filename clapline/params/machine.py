@@ -25,14 +25,21 @@ class Server(Section):
 class Machine(Section):
     """Workers, device, rate limits, progress, and where a language model is served.
 
-    A GPU rounds otherwise than a CPU, and another server may answer otherwise: these two change no result beyond that,
-    and DVC does not rerun a stage for them (`dvc repro -f` does).
+    A GPU rounds otherwise than a CPU, several processes otherwise than one, compiled code otherwise than plain, and
+    another server may answer otherwise: they change no result beyond that, and DVC does not rerun a stage for them
+    (`dvc repro -f` does).
     """
 
     workers: int = Field(0, ge=0, le=1024, description="processes for decoding and synthesis; 0: one per core")
     device: Literal["auto", "cpu"] = Field(
         "auto", description="auto: a GPU where there is one (CUDA_VISIBLE_DEVICES chooses which)"
     )
+    processes: int = Field(1, ge=0, le=1024, description="training processes on this machine; 0: one per GPU")
+    nodes: int = Field(1, ge=1, le=4096, description="machines that train together; docs/gpus.md")
+    rendezvous: str | None = Field(None, description="host:port where the machines meet (nodes above 1)")
+    loaders: int = Field(0, ge=0, le=256, description="processes that read training batches ahead; 0: none")
+    compile: bool = Field(False, description="torch.compile of the encoders")
+    save_every_s: float = Field(300.0, gt=0, description="a killed training run loses at most this much work")
     progress: bool = Field(True, description="progress bars on a terminal")
     concurrency: int = Field(8, ge=1, le=1024, description="requests to the language model under way at once")
     requests_per_minute: int | None = Field(None, ge=1, description="bound on requests; null: none")

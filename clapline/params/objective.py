@@ -10,9 +10,10 @@ from clapline.params.base import Section
 
 
 class Contrastive(Section):
-    """InfoNCE over a batch; every caption of the same clip is a positive."""
+    """Contrast within a batch; every caption of the same clip is a positive."""
 
     weight: float = Field(1.0, ge=0, le=1000)
+    form: Literal["softmax", "sigmoid"] = Field("softmax", description="InfoNCE / NT-Xent, or pairs one by one")
     targets: Literal["hard", "soft"] = Field("hard", description="soft: neighbours share mass as the teacher sees them")
     beta: float = Field(0.3, ge=0, le=1, description="mass of the teacher's similarities in soft targets")
     normalise: bool = Field(True, description="soft targets as distributions; false: raw, as published")
@@ -39,6 +40,8 @@ class Objective(Section):
     def _something_to_learn(self) -> Objective:
         if self.contrastive.weight + self.paraphrase.weight == 0:
             raise ValueError("every weight is 0: nothing to learn")
+        if self.contrastive.form == "sigmoid" and self.contrastive.targets == "soft":
+            raise ValueError("contrastive.form sigmoid judges pairs one by one: contrastive.targets must be hard")
         if self.contrastive.targets == "soft" and self.contrastive.ignore_similar_captions_above is not None:
             raise ValueError("contrastive: soft targets give similar captions mass; they cannot be ignored as well")
         return self

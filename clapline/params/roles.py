@@ -49,7 +49,9 @@ class Roles(Section):
     """The parts of a run; training parts first, evaluation parts last."""
 
     paired: list[PairedEntry] = Field(min_length=1, description="clips with captions (train and val)")
-    unpaired: list[Entry] = Field(min_length=1, description="clips whose captions and labels training never sees")
+    unpaired: list[Entry] = Field(
+        default_factory=list, description="clips whose captions and labels training never sees; none: no curation"
+    )
     text: list[Entry] = Field(min_length=1, description="captions among which curation chooses")
     labels: list[Entry] = Field(default_factory=list, description="label sets that DS and ADS aim at (text only)")
     retrieval: list[Entry] = Field(min_length=1, description="benchmarks: captions as queries, clips as gallery")

@@ -17,13 +17,16 @@ class Sources(Section):
     paired: float = Field(1.0, ge=0)
     curated: float = Field(0.0, ge=0)
     mixed: float = Field(0.0, ge=0, description="clips of the stage mix")
+    by_dataset: dict[str, float] | None = Field(
+        None, min_length=1, description="weights of the paired datasets among themselves; null: every clip alike"
+    )
 
 
 class Student(Training):
     """The `student` section: starts from the teacher or from scratch; draws on every source."""
 
     init: Literal["teacher", "scratch"] = Field("teacher", description="starting weights")
-    model: Model | None = Field(None, description="architecture for init: scratch; null: the teacher's own")
+    model: Model | None = Field(None, description="architecture for init: scratch; null: the teacher's")
     sources: Sources = Field(default_factory=Sources)
     synthetic_share: float = Field(0.0, ge=0, le=1, description="share of draws whose caption is a synthetic one")
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from clapline.params.base import Section
 from clapline.params.model import Model
 from clapline.params.training import Training
+
+
+class TeacherSources(Section):
+    """Where the teacher's pairs come from."""
+
+    by_dataset: dict[str, float] | None = Field(
+        None, min_length=1, description="weights of the paired datasets; null: every paired clip alike"
+    )
 
 
 class Teacher(Training):
     """The `teacher` section: trained on the paired role alone."""
 
     model: Model = Field(default_factory=Model)
+    sources: TeacherSources = Field(default_factory=TeacherSources)
 
     @model_validator(mode="after")
     def _no_teacher_of_its_own(self) -> Teacher:

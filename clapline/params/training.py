@@ -1,37 +1,96 @@
-"""What the `teacher` and `student` sections share: objective, augmentation, optimisation."""
+"""What the `teacher` and `student` sections share: objective, inputs, augmentation, optimisation."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clapline.params.base import Section
 from clapline.params.objective import Objective
 
 
+class Effects(Section):
+    """Waveform effects, each the probability that a clip meets it; their ranges are those of the thesis' code."""
+
+    gaussian_noise: float = Field(0.0, ge=0, le=1)
+    time_stretch: float = Field(0.0, ge=0, le=1)
+    pitch_shift: float = Field(0.0, ge=0, le=1)
+
+
 class Augmentation(Section):
-    """Random changes of training features; all off at zero."""
+    """Random changes of training clips; all off at zero."""
 
     crop_s: float | None = Field(None, gt=0, description="random crop of a clip; null: the whole clip")
     gain: float = Field(0.0, ge=0, le=5, description="largest shift of the log-mel level")
     frequency_shift_bands: int = Field(0, ge=0, le=32, description="largest shift along the mel axis")
-    frequency_mask_bands: int = Field(0, ge=0, le=64, description="widest band set to the mean")
-    time_mask_frames: int = Field(0, ge=0, le=1000, description="longest stretch set to the mean")
+    frequency_mask_bands: int = Field(0, ge=0, le=128, description="widest band set to the mean (SpecAugment)")
+    time_mask_frames: int = Field(0, ge=0, le=1000, description="longest stretch set to the mean (SpecAugment)")
+    time_shift_s: float = Field(0.0, ge=0, le=60, description="largest shift in time, wrapping round (streamed)")
+    mixing: float = Field(0.0, ge=0, le=1, description="share of clips that get another clip as background (streamed)")
+    mixing_below_db: float = Field(10.0, ge=0, le=60, description="how far the background lies below the clip")
+    mel_jitter: bool = Field(False, description="random edges of the mel filters, as PaSST trains (passt, streamed)")
+    effects: Effects = Field(default_factory=Effects)
+    text_dropout: float = Field(0.0, ge=0, lt=1, description="share of the words of a caption that are dropped")
+
+    @property
+    def of_waveforms(self) -> bool:
+        """Whether any change needs the waveform."""
+        effects = self.effects
+        return bool(
+            self.time_shift_s
+            or self.mixing
+            or self.mel_jitter
+            or effects.gaussian_noise
+            or effects.time_stretch
+            or effects.pitch_shift
+        )
+
+
+class LearningRates(Section):
+    """Peak rates of the parts of a model; null: as audio."""
+
+    audio: float = Field(1.0e-3, gt=0, le=1, description="audio encoder")
+    text: float | None = Field(None, gt=0, le=1, description="text encoder")
+    heads: float | None = Field(None, gt=0, le=1, description="heads and metadata fusion")
+    pooling: float | None = Field(None, gt=0, le=1, description="text-aware pooling")
+    logits: float | None = Field(None, gt=0, le=1, description="temperature and bias")
 
 
 class Training(Section):
     """What teacher and student share."""
 
     objective: Objective = Field(default_factory=Objective)
+    inputs: Literal["cached", "streamed"] = Field(
+        "cached", description="features in memory, or clips read from their shards at each step (large data)"
+    )
     augmentation: Augmentation = Field(default_factory=Augmentation)
-    steps: int = Field(1000, ge=1, description="optimiser steps")
-    validate_every_steps: int = Field(100, ge=1, description="validation mAP@10 chooses the best of these moments")
-    batch_size: int = Field(64, ge=2, le=65536, description="pairs in a batch")
-    learning_rate: float = Field(1.0e-3, gt=0, le=1, description="peak rate of the audio encoder and the heads")
-    text_learning_rate: float | None = Field(None, gt=0, le=1, description="peak rate of the text encoder; null: same")
+    steps: int | None = Field(1000, ge=0, description="optimiser steps; 0: the model as it starts")
+    epochs: float | None = Field(None, gt=0, description="instead of steps: passes over the sources")
+    pass_over: Literal["clips", "captions"] = Field(
+        "clips", description="a pass draws each clip once with a random caption, or each pair of clip and caption once"
+    )
+    length_buckets: int = Field(1, ge=1, le=1000, description="batches of clips of like length; 1: any lengths")
+    validate_every_steps: int | None = Field(100, ge=1, description="the best of these moments is kept; null: a pass")
+    log_every_steps: int = Field(10, ge=1, description="steps averaged in one row of the training curve")
+    batch_size: int = Field(64, ge=2, le=65536, description="pairs in a batch, over all processes together")
+    accumulation: int = Field(1, ge=1, le=1024, description="batches whose gradients make one step")
+    learning_rates: LearningRates = Field(default_factory=LearningRates)
     weight_decay: float = Field(0.05, ge=0, le=1)
-    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising rate, cosine after it")
+    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising rate")
+    cosine_until: float = Field(1.0, gt=0, le=1, description="share of the steps after which the rate is at its floor")
+    floor_rate: float = Field(0.0, ge=0, le=1, description="the rate the cosine ends at")
     gradient_norm: float | None = Field(5.0, gt=0, description="clip gradients to this norm; null: off")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the encoders; losses are in fp32")
     choose: Literal["best", "last"] = Field("best", description="best validation mAP@10, or the last step")
+
+    @model_validator(mode="after")
+    def _training_consistent(self) -> Training:
+        both = self.epochs is not None and self.steps is not None and "steps" in self.model_fields_set
+        if both or (self.epochs is None and self.steps is None):
+            raise ValueError("set steps or epochs, one of the two (the other null)")
+        if self.warm_up > self.cosine_until:
+            raise ValueError(f"warm_up {self.warm_up:g} must not end after cosine_until {self.cosine_until:g}")
+        if self.inputs == "cached" and self.augmentation.of_waveforms:
+            raise ValueError("augmentation of waveforms (shift, mixing, jitter, effects) needs inputs: streamed")
+        return self

@@ -38,6 +38,8 @@ ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
         (Teacher, {"steps": True}, "integer"),
         (Student, {"sources": {"paired": 0.0}}, "at least one weight"),
         (Student, {"model": {}}, "leave model null"),
+        (Teacher, {"model": {"features": {"mel_scale": "htk"}}}, "mel_scale htk is for kind clap: kind log_mel has"),
+        (Teacher, {"model": {"features": {"kind": "clap", "mel_scale": "mel"}}}, "'slaney' or 'htk'"),
         (Roles, ROLES | {"paired": []}, "at least 1 item"),
         (Roles, ROLES | {"text": [ENTRY | {"share": [0.5, 0.2]}]}, "from < to"),
         (Roles, ROLES | {"text": [ENTRY | {"shre": [0, 1]}]}, "did you mean 'share'"),
