@@ -1,13 +1,15 @@
-"""Audio encoders: log-mel features → frame states, and their pooling."""
+"""The small default: a convolutional network from scratch."""
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clapline.params.model import AudioEncoder
+from clapline.params.audio_encoder import AudioEncoder
+from clapline.params.features import Features
 
 
 class SmallCnn(nn.Module):
@@ -18,9 +20,10 @@ class SmallCnn(nn.Module):
     mean and deviation of the training clips, which belong to the weights.
     """
 
-    def __init__(self, channels: list[int]) -> None:
+    def __init__(self, channels: list[int], frames: int) -> None:
         super().__init__()
         self.width = channels[-1]
+        self.positions = _halved(frames, len(channels))
         self.register_buffer("feature_mean", torch.zeros(()))
         self.register_buffer("feature_deviation", torch.ones(()))
         blocks: list[nn.Module] = [
@@ -37,6 +40,20 @@ class SmallCnn(nn.Module):
             ]
         self.blocks = nn.Sequential(*blocks)
 
+    @classmethod
+    def from_settings(cls, settings: AudioEncoder, features: Features) -> SmallCnn:
+        """Return an untrained network."""
+        return cls(settings.channels, features.segment_samples // features.hop_samples + 1)
+
+    @classmethod
+    def from_config(cls, settings: AudioEncoder, features: Features, config: dict[str, Any]) -> SmallCnn:
+        """Return the network of a saved model; the settings say it all."""
+        return cls.from_settings(settings, features)
+
+    def encoder_config(self) -> dict[str, Any]:
+        """Return what the settings do not say: nothing."""
+        return {}
+
     def set_scale(self, mean: float, deviation: float) -> None:
         """Take over the statistics of the training features."""
         self.feature_mean.fill_(mean)
@@ -48,19 +65,7 @@ class SmallCnn(nn.Module):
         return self.blocks(scaled.unsqueeze(1)).mean(dim=2).transpose(1, 2)
 
 
-class Pooling(nn.Module):
-    """Frame states `(batch, frames, width)` → clip states `(batch, width)`: their mean, or mean plus maximum."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def forward(self, states: Tensor) -> Tensor:
-        """Return clip states `(batch, width)`."""
-        mean = states.mean(dim=1)
-        return mean + states.amax(dim=1) if self.kind == "mean_max" else mean
-
-
-def build_audio_encoder(settings: AudioEncoder) -> SmallCnn:
-    """Return the encoder that the settings name."""
-    return SmallCnn(settings.channels)
+def _halved(frames: int, times: int) -> int:
+    for _ in range(times):
+        frames = (frames + 1) // 2
+    return frames
