@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapline.errors import UserError
+from clapline.metrics.similarity import Items, similarities
 
 _PRODUCTS_AT_ONCE = 8_000_000
 
@@ -51,25 +52,25 @@ class Relevance:
         return Relevance(starts, self.items[place], self.gallery_size)
 
 
-def relevant_ranks(queries: np.ndarray, gallery: np.ndarray, relevance: Relevance) -> np.ndarray:
+def relevant_ranks(queries: Items, gallery: Items, relevance: Relevance) -> np.ndarray:
     """Return the 1-based ranks of each query's relevant items, ascending, laid out like `relevance.items`.
 
-    `queries` is `(n, dim)`, `gallery` `(m, dim)`. Similarities are summed in float64 and rounded to float32, so that
-    equal embeddings tie exactly. Among equal similarities every irrelevant item stands before every relevant one: with
-    one relevant item its rank is 1 + greater + equal others.
+    `queries` is `(n, dim)`, `gallery` `(m, dim)`; one of them may be clips without vectors, which score the other's
+    rows, texts. Similarities of vectors are summed in float64 and rounded to float32, so that equal embeddings tie
+    exactly. Among equal similarities every irrelevant item stands before every relevant one: with one relevant item its
+    rank is 1 + greater + equal others.
     """
     if len(queries) != len(relevance.starts) - 1 or len(gallery) != relevance.gallery_size:
         raise UserError(
             f"{len(queries)} queries and {len(gallery)} items, but the relevance table is for "
             f"{len(relevance.starts) - 1} and {relevance.gallery_size}"
         )
-    wide_gallery = gallery.astype(np.float64)
+    rows = similarities(queries, gallery)
     ranks = np.empty(len(relevance.items), dtype=np.int64)
     block = max(1, _PRODUCTS_AT_ONCE // max(1, len(gallery)))
     for start in range(0, len(queries), block):
         stop = min(start + block, len(queries))
-        similarity = (queries[start:stop].astype(np.float64) @ wide_gallery.T).astype(np.float32)
-        _rank_block(similarity, relevance, start, stop, ranks)
+        _rank_block(rows(start, stop), relevance, start, stop, ranks)
     return ranks
 
 

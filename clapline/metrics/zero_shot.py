@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clapline.errors import UserError
+from clapline.metrics.similarity import Items, similarities
 
 
 def class_embeddings(prompted: np.ndarray) -> np.ndarray:
@@ -16,13 +17,14 @@ def class_embeddings(prompted: np.ndarray) -> np.ndarray:
     return (mean / lengths).astype(np.float32)
 
 
-def classify(audio: np.ndarray, classes: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def classify(audio: Items, classes: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return `(predicted, correct)`: int64 class indices and float64 zeros and ones, both `(clips,)`.
 
-    `audio` is `(clips, dim)`, `classes` `(classes, dim)`, `truth` the right class index of each clip. A clip is correct
-    only when its class is nearer than every other; among equals the prediction is a wrong class where there is one.
+    `audio` is `(clips, dim)`, or clips without vectors; `classes` `(classes, dim)`, `truth` the right class index of
+    each clip. A clip is correct only when its class is nearer than every other; among equals the prediction is a wrong
+    class where there is one.
     """
-    similarity = (audio.astype(np.float64) @ classes.astype(np.float64).T).astype(np.float32)
+    similarity = similarities(audio, classes)(0, len(audio))
     rows = np.arange(len(audio))
     own = similarity[rows, truth]
     others = similarity.copy()

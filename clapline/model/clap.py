@@ -1,4 +1,4 @@
-"""Clap: the two towers, the learned temperature, and the folder they are saved in."""
+"""Clap: two towers into one space, the learned temperature, and the scores of captions and clips."""
 
 from __future__ import annotations
 
@@ -8,68 +8,184 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from clapline.errors import UserError
-from clapline.model.audio import Pooling, build_audio_encoder
-from clapline.model.features import LogMel, fit_duration
-from clapline.model.head import PointHead
-from clapline.model.text import Inputs, build_text_encoder
-from clapline.params.base import validated
+from clapline.model.audio import build_audio_encoder
+from clapline.model.audio.patchout import kept_mask
+from clapline.model.front_ends import build_front_end
+from clapline.model.front_ends.window import fit
+from clapline.model.head import build_head
+from clapline.model.inputs import AudioInputs, Embeddings, Inputs, States, valid_positions
+from clapline.model.metadata import MetadataFusion
+from clapline.model.pooling import Pooling, TextAwarePooling, pool_tokens
+from clapline.model.text import build_text_encoder
 from clapline.params.model import Model
-from clapline.storage import atomic_folder, read_json, write_json, write_text
 
-# Clips or captions encoded at a time. Not a knob: another batch size moves the last bits of an embedding.
+# Captions encoded at a time. Not a knob: another batch size moves the last bits of an embedding.
 ENCODE_BATCH = 128
 
 
 class Clap(nn.Module):
-    """Audio encoder → pooling → head; text encoder → head. Embeddings are unit vectors `(batch, dimension)`."""
+    """Audio encoder → pooling → head; text encoder → pooling → head. Embeddings are unit vectors, or Gaussians.
 
-    def __init__(self, settings: Model, text: nn.Module) -> None:
+    Under text-aware pooling a clip has no embedding of its own: `hear` gives its frames in the shared space, and
+    `cosines` lets every caption attend over them.
+    """
+
+    def __init__(self, settings: Model, audio: nn.Module, text: nn.Module) -> None:
         super().__init__()
         self.settings = settings
-        self.front_end = LogMel(settings.features)
-        self.audio = build_audio_encoder(settings.audio)
-        self.pooling = Pooling(settings.audio.pooling)
-        self.audio_head = PointHead(self.audio.width, settings.head.dimension, settings.head.dropout)
+        self.front_end = build_front_end(settings.features)
+        self.audio = audio
+        self.text_aware = settings.audio.pooling == "tap"
+        if self.text_aware:
+            self.pooling = TextAwarePooling(settings.head.dimension, settings.audio.tap)
+        else:
+            self.pooling = Pooling(settings.audio.pooling)
+        self.audio_head = build_head(audio.width, settings.head)
         self.text = text
-        self.text_head = PointHead(text.width, settings.head.dimension, settings.head.dropout)
+        self.text_head = build_head(text.width, settings.head)
+        self.metadata = MetadataFusion(text.width, settings.head) if settings.metadata.use != "none" else None
         self.log_scale = nn.Parameter(
             torch.tensor(math.log(1 / settings.temperature.initial)), requires_grad=settings.temperature.learned
         )
+        bias = settings.temperature.bias
+        self.logit_bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        if settings.audio.frozen:
+            audio.requires_grad_(False)
 
     @classmethod
     def new(cls, settings: Model, captions: Sequence[str]) -> Clap:
-        """Return an untrained model; the tokenizer of a text encoder from scratch is trained on `captions`."""
-        return cls(settings, build_text_encoder(settings.text, captions=captions))
+        """Return the model that the settings describe; a text encoder from scratch trains its tokenizer on `captions`.
+
+        With `start` set it is that whole pretrained model.
+        """
+        if settings.start is not None:
+            return cls.from_pretrained(settings.start)
+        text = build_text_encoder(settings.text, captions=captions)
+        return cls(settings, build_audio_encoder(settings.audio, settings.features), text)
+
+    @classmethod
+    def from_pretrained(cls, name: Path | str) -> Clap:
+        """Load a model by folder or hub id: one that `save` wrote, or any ClapModel of transformers.
+
+        Raises:
+            UserError: neither, or nowhere to be had.
+        """
+        from clapline.model.folder import load
+
+        return load(name)
+
+    def save(self, folder: Path | str, card: str) -> None:
+        """Write config.json, model.safetensors, the tokenizer and README.md (the card) as one folder, atomically."""
+        from clapline.model.folder import save
+
+        save(self, folder, card)
+
+    def push_to_hub(self, repository: str, card: str = "", *, private: bool = False) -> str:
+        """Upload the model to the Hugging Face hub as `organisation/name`; return the address (see `share`)."""
+        from tempfile import TemporaryDirectory
+
+        from clapline.model.share import push_to_hub
+
+        with TemporaryDirectory() as temporary:
+            self.save(Path(temporary) / "model", card)
+            return push_to_hub(Path(temporary) / "model", repository, private=private)
 
     @property
     def dimension(self) -> int:
         """Size of an embedding."""
         return self.settings.head.dimension
 
-    def logit_scale(self) -> Tensor:
-        """Return exp(log scale), clamped to the bound of the temperature settings; a scalar."""
-        return self.log_scale.clamp(max=math.log(self.settings.temperature.maximum_scale)).exp()
-
-    def embed_features(self, features: Tensor) -> Tensor:
-        """Return unit embeddings `(batch, dimension)` of log-mel features `(batch, bands, frames)`."""
-        return self.audio_head(self.pooling(self.audio(features)))
-
-    def embed_text(self, inputs: Inputs) -> Tensor:
-        """Return unit embeddings `(batch, dimension)` of what the text encoder's `prepare` made of captions."""
-        return self.text_head(self.text(inputs))
-
-    def forward(self, features: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return audio embeddings and text embeddings in one call, which a wrapper for several GPUs can hook."""
-        return self.embed_features(features), self.embed_text(inputs)
-
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.log_scale.device
+
+    def train(self, mode: bool = True) -> Clap:
+        """Set training mode; a frozen encoder stays as it is in evaluation: no dropout, no moving averages."""
+        super().train(mode)
+        if self.settings.audio.frozen:
+            self.audio.eval()
+        return self
+
+    def logit_scale(self) -> Tensor:
+        """Return exp(log scale), clamped to the bound of the temperature settings; a scalar."""
+        return self.log_scale.clamp(max=math.log(self.settings.temperature.maximum_scale)).exp()
+
+    def listen(self, inputs: AudioInputs) -> States:
+        """Return states along the time of each clip, `(clips, segments · positions, width)`, and which count.
+
+        Segments are encoded one by one; those of padding alone are not encoded at all.
+        """
+        if inputs.states is not None:
+            return States(inputs.states.float(), valid_positions(inputs.valid, inputs.states.shape[1]))
+        if inputs.features is not None:
+            features = inputs.features.float()  # kept in half precision where they lie in memory
+        else:
+            features = self.front_end(inputs.waveforms, valid=inputs.valid)
+        clips, segments = features.shape[:2]
+        if segments == 1:
+            states, kept = self._encoded(features.flatten(0, 1))
+        else:
+            sounding = valid_positions(inputs.valid, segments)
+            encoded, kept = self._encoded(features[sounding])
+            states = encoded.new_zeros(clips, segments, *encoded.shape[1:])
+            states[sounding] = encoded
+            states = states.flatten(1, 2)
+        if kept is None:
+            return States(states, valid_positions(inputs.valid, states.shape[1]))
+        whole = valid_positions(inputs.valid, segments * self.audio.positions)
+        return States(states, kept_mask(whole, kept, self.audio.positions))
+
+    def _encoded(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return states of segments and, where patchout dropped some columns in time, which positions are left."""
+        if hasattr(self.audio, "forward_columns"):
+            return self.audio.forward_columns(features)
+        return self.audio(features), None
+
+    def frames(self, inputs: AudioInputs) -> States:
+        """Return the clips' states in the shared space, `(clips, positions, dimension)`: what captions attend over."""
+        heard = self.listen(inputs)
+        return States(self.audio_head.project(heard.states), heard.mask)
+
+    def embed_audio(self, inputs: AudioInputs) -> Embeddings:
+        """Return the clips' embeddings `(clips, dimension)`.
+
+        Raises:
+            UserError: the model pools by text.
+        """
+        refuse_text_aware(self)
+        embeddings = self.audio_head(self.pooling(self.listen(inputs)))
+        if self.metadata is None or inputs.tags is None:
+            return embeddings
+        tags = pool_tokens(self.text(inputs.tags), self.settings.text.pooling)
+        return self.metadata(embeddings, tags, inputs.has_tags)
+
+    def embed_text(self, inputs: Inputs) -> Embeddings:
+        """Return the embeddings `(captions, dimension)` of what the text encoder's `prepare` made of captions."""
+        return self.text_head(pool_tokens(self.text(inputs), self.settings.text.pooling))
+
+    def hear(self, inputs: AudioInputs) -> Embeddings | States:
+        """Return the audio side of a batch: embeddings, or under text-aware pooling frames."""
+        return self.frames(inputs) if self.text_aware else self.embed_audio(inputs)
+
+    def cosines(self, text: Tensor, audio: Embeddings | States) -> Tensor:
+        """Return the similarity of every caption and every clip, `(captions, clips)`, float32, with gradients.
+
+        Args:
+            text: unit embeddings `(captions, dimension)`.
+            audio: what `hear` gave.
+        """
+        if isinstance(audio, States):
+            # The shared LayerNorm takes the scale out; √dimension brings unit vectors to where its epsilon is nothing.
+            return self.pooling.cosines(text * math.sqrt(text.shape[-1]), audio)
+        return (audio.mean.float() @ text.float().T).T
+
+    def forward(self, audio: AudioInputs, text: Inputs) -> tuple[Embeddings | States, Embeddings]:
+        """Return the audio side and the text side of a batch."""
+        return self.hear(audio), self.embed_text(text)
 
     @torch.inference_mode()
     def encode_texts(self, captions: Sequence[str]) -> np.ndarray:
@@ -83,7 +199,7 @@ class Clap(nn.Module):
         for start in range(0, len(distinct), ENCODE_BATCH):
             inputs = self.text.prepare(distinct[start : start + ENCODE_BATCH])
             inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-            parts.append(self.embed_text(inputs).float().cpu().numpy())
+            parts.append(self.embed_text(inputs).mean.float().cpu().numpy())
         rows = {caption: row for row, caption in enumerate(distinct)}
         return np.concatenate(parts)[[rows[caption] for caption in captions]]
 
@@ -92,38 +208,26 @@ class Clap(nn.Module):
         """Return unit embeddings `(clips, dimension)` of mono waveforms in [-1, 1], in evaluation mode.
 
         Raises:
-            UserError: the sample rate is not the one the model was trained at (nothing is resampled in silence).
+            UserError: the sample rate is not the one the model was trained at (nothing is resampled in silence), or the
+                model pools by text.
         """
         if sample_rate_hz != self.settings.features.sample_rate_hz:
             raise UserError(
                 f"the model hears {self.settings.features.sample_rate_hz} Hz, got {sample_rate_hz} Hz: resample first"
             )
         self.eval()
-        batch = np.stack([fit_duration(waveform, self.front_end.samples) for waveform in waveforms])
-        features = self.front_end(torch.from_numpy(batch.astype(np.float32, copy=False)).to(self.device))
-        return self.embed_features(features).float().cpu().numpy()
+        fitted = [fit(np.asarray(waveform), self.settings.features) for waveform in waveforms]
+        inputs = AudioInputs(
+            valid=torch.tensor([valid for _, valid in fitted], dtype=torch.float32),
+            waveforms=torch.from_numpy(np.stack([samples for samples, _ in fitted])),
+        )
+        return self.embed_audio(inputs.to(self.device)).mean.float().cpu().numpy()
 
-    def save(self, folder: Path | str, card: str) -> None:
-        """Write config.json, model.safetensors, the tokenizer and README.md (the card) as one folder, atomically."""
-        with atomic_folder(folder) as temporary:
-            write_json(temporary / "config.json", {"model": self.settings.model_dump()})
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()},
-                temporary / "model.safetensors",
-            )
-            if self.settings.text.kind == "transformer":
-                self.text.tokenizer.save(str(temporary / "tokenizer.json"))
-            write_text(temporary / "README.md", card)
 
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Clap:
-        """Load a model that `save` wrote. Raises UserError when the folder is not one."""
-        folder = Path(folder)
-        for name in ("config.json", "model.safetensors"):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} is no saved model: it has no {name}")
-        config = read_json(folder / "config.json")
-        settings = validated(Model, config["model"], f"{folder}/config.json: model")
-        model = cls(settings, build_text_encoder(settings.text, folder=folder))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-        return model.eval()
+def refuse_text_aware(clap: Clap) -> None:
+    """Raise a UserError when the model pools by text and so gives clips no embeddings."""
+    if clap.text_aware:
+        raise UserError(
+            "under text-aware pooling (audio.pooling: tap) a clip has no embedding of its own, only a score with each "
+            "caption; what compares embeddings needs pooling: mean"
+        )

@@ -14,6 +14,7 @@ from clapline.errors import UserError
 from clapline.params.curate import Curate
 from clapline.search import highest_similarity
 from clapline.tables.embeddings import AUDIO_ROWS, TEXT_ROWS
+from clapline.tables.pairs import PAIRS
 from stages.curate.strategies import Found, first_of_each, guarded, near_pairs, nearest_label
 
 _SAMPLE_ROWS = 2000
@@ -60,7 +61,8 @@ def read_pool(folder: Path | str) -> Pool:
 def choose(pool: Pool, settings: Curate, labels: np.ndarray | None, paired: set[tuple[str, str]]) -> Chosen:
     """Apply the strategy. `labels` are the embedded prompts `(labels, dim)`; `paired` the clips training may pair.
 
-    Raises UserError when a threshold selects nothing.
+    Without unpaired clips there are no pairs to choose: DU gives none, ADS what DS gives. Raises UserError when a
+    threshold selects nothing of what there is.
     """
     distinct = first_of_each(pool.text_rows["text"].tolist())
     near, original, candidates = None, np.empty(0, dtype=np.int64), distinct
@@ -80,7 +82,7 @@ def choose(pool: Pool, settings: Curate, labels: np.ndarray | None, paired: set[
     new = Found(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     if settings.strategy != "ds":
         new = near_pairs(pool.audio, pool.text, candidates, settings.sigma_audio_text)
-        if not len(new):
+        if not len(new) and len(pool.audio):
             raise UserError(
                 _nothing(
                     "curate.sigma_audio_text",
@@ -120,6 +122,8 @@ def pair_table(pool: Pool, chosen: Chosen, strategy: str) -> pd.DataFrame:
     if len(chosen.original):
         owners = pool.text_rows.iloc[chosen.original]
         parts = [*parts, (owners, chosen.original, chosen.label_similarity[chosen.original], "ds")]
+    if not any(len(captions) for _, captions, _, _ in parts):
+        return PAIRS.frame()
     return pd.concat(
         [
             pd.DataFrame(

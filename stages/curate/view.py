@@ -76,7 +76,8 @@ def write_view(
     write_json(folder / "summary.json", summary)
     new = pairs[pairs["strategy"] == settings.strategy]
     blocks = [chapter.text(_words(summary)), _counts_table(summary), _precision_table(summary)]
-    if settings.strategy != "ds":
+    searched = settings.strategy != "ds" and len(pool.audio) > 0
+    if searched:
         _histogram(
             folder / "similarity.svg",
             sampled_similarities(pool.audio, pool.text[chosen.candidates]),
@@ -98,7 +99,7 @@ def write_view(
             "cosine of caption and label",
         )
         blocks.append(chapter.figure("Each caption's cosine with its nearest label.", "label_similarity.svg"))
-    if settings.strategy != "ds":
+    if searched:
         rows = [[row.text, int(row.clips), round(row.clips / len(new), 4)] for row in hubs(new).head(HUBS).itertuples()]
         blocks.append(
             chapter.table("Hubs: the captions that took the most clips.", ["caption", "clips", "share of pairs"], rows)
@@ -116,6 +117,11 @@ def _words(summary: dict[str, Any]) -> str:
             f"{name} kept {pairs} training pairs of {clips} clips as they are, with {captions}: those near a label. "
             "No unpaired audio takes part, so there is nothing to judge."
         )
+    if not summary["clips_in_pool"]:
+        words = f"{name}: there are no unpaired clips, so no caption met one."
+        if summary["pairs_original"]:
+            words += f" It kept {summary['pairs_original']:,} training pairs whose captions are near a label (DS)."
+        return words
     words = (
         f"{name} kept {pairs} pairs. Of {summary['clips_in_pool']:,} unpaired clips {clips} met a caption; {captions} "
         "met a clip."

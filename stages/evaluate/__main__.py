@@ -41,6 +41,7 @@ def main() -> None:
     encoded: dict[str, Encoded] = {}
     rows: list[pd.DataFrame] = []
     for model in MODELS:
+        encoded.clear()  # one model's clips at a time: as frames they take gigabytes
         encoded[model] = load_and_encode(model, suites, machine)
         measured = [part for benchmark in suites.retrieval for part in retrieval_parts(benchmark, encoded[model])]
         measured += [zero_shot_part(benchmark, encoded[model]) for benchmark in suites.zero_shot]
@@ -64,10 +65,10 @@ def load_and_encode(model: str, suites: Suites, machine: Machine) -> Encoded:
     """Load one model, encode everything that is asked about, and let the model go."""
     from clapline.model.clap import Clap
     from clapline.model.device import choose_device
-    from clapline.model.encode import encode_clips
+    from clapline.model.encode import gallery_of_clips
 
     clap = Clap.from_pretrained(f"models/{model}").to(choose_device(machine.device))
-    clips = partial(encode_clips, clap, machine=machine, description=f"encode clips ({model})")
+    clips = partial(gallery_of_clips, clap, machine=machine, description=f"encode clips ({model})")
     return encode(model, suites, clips, clap.encode_texts)
 
 

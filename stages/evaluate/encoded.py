@@ -1,4 +1,4 @@
-"""One model's embeddings of everything the benchmarks ask about; each clip and each text encoded once."""
+"""What one model makes of everything the benchmarks ask about; each clip and each text encoded once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clapline.metrics.sanity import check_embeddings
+from clapline.metrics.similarity import Gallery
 from stages.evaluate.benchmarks import Hierarchy, Retrieval, ZeroShot
 
 ROOT = ""  # the most abstract text, where a traversal ends
@@ -23,8 +24,13 @@ class Suites:
     hierarchy: list[Hierarchy]
 
     def clips(self) -> pd.DataFrame:
-        """Return every clip asked about, once, by dataset and id."""
-        frames = [benchmark.clips for benchmark in (*self.retrieval, *self.zero_shot, *self.hierarchy)]
+        """Return every clip asked about, once, by dataset and id.
+
+        The tags of clips that are to be classified or traversed are left out: there they may say what is asked.
+        """
+        untagged = [benchmark.clips for benchmark in (*self.zero_shot, *self.hierarchy)]
+        untagged = [frame.assign(tags=[[] for _ in range(len(frame))]) for frame in untagged]
+        frames = [*untagged, *(benchmark.clips for benchmark in self.retrieval)]
         distinct = pd.concat(frames, ignore_index=True).drop_duplicates(["dataset", "clip_id"])
         return distinct.sort_values(["dataset", "clip_id"], kind="stable").reset_index(drop=True)
 
@@ -42,18 +48,18 @@ class Suites:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Unit embeddings of one model, found by clip and by text."""
+    """Clips and unit text embeddings of one model, found by clip and by text."""
 
     name: str
-    audio: np.ndarray
+    audio: Gallery
     text: np.ndarray
     root: np.ndarray
     clip_rows: dict[tuple[str, str], int]
     text_rows: dict[str, int]
 
-    def of_clips(self, clips: pd.DataFrame) -> np.ndarray:
-        """Return the embeddings of a frame's clips, `(clips, dim)`."""
-        return self.audio[[self.clip_rows[key] for key in zip(clips["dataset"], clips["clip_id"], strict=True)]]
+    def of_clips(self, clips: pd.DataFrame) -> Gallery:
+        """Return the clips of a data frame, in its order."""
+        return self.audio.take([self.clip_rows[key] for key in zip(clips["dataset"], clips["clip_id"], strict=True)])
 
     def of_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Return the embeddings of texts, `(texts, dim)`."""
@@ -63,12 +69,13 @@ class Encoded:
 def encode(
     name: str,
     suites: Suites,
-    encode_clips: Callable[[pd.DataFrame], np.ndarray],
+    encode_clips: Callable[[pd.DataFrame], Gallery],
     encode_texts: Callable[[list[str]], np.ndarray],
 ) -> Encoded:
     """Encode all clips and texts with the two functions of a model. Raises UserError on unusable embeddings."""
     clips, texts = suites.clips(), suites.texts()
-    audio = check_embeddings(f"{name}: clips", encode_clips(clips), len(clips))
+    audio = encode_clips(clips)
+    audio.check(f"{name}: clips", len(clips))
     with_root = encode_texts([ROOT, *texts])
     text = check_embeddings(f"{name}: texts", with_root[1:], len(texts))
     keys = zip(clips["dataset"], clips["clip_id"], strict=True)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from clapline import chapter
 from clapline.audio.shards import ShardReader
+from clapline.metrics.similarity import nearest
 from clapline.randomness import generator
-from clapline.search import top_k
 from clapline.tables.clips import credit
 from stages.evaluate.benchmarks import Retrieval
 from stages.evaluate.encoded import Encoded
@@ -57,7 +57,7 @@ def _shown(
     caption = benchmark.captions[query]
     rank = int(part.details["ranks"][relevance.starts[query]])
     own = relevance.items[relevance.starts[query] : relevance.starts[query + 1]]
-    top = int(top_k(student.of_texts([caption]), student.of_clips(benchmark.clips), 1)[0][0, 0])
+    top = int(nearest(student.of_texts([caption]), student.of_clips(benchmark.clips))[0])
     right = top in own
     verdict = "right" if right else f"wrong; the right clip stands at rank {rank}"
     blocks = [

@@ -8,6 +8,7 @@ import torch
 
 from clapline import Clap
 from clapline.errors import UserError
+from clapline.model.inputs import AudioInputs, States, valid_positions
 from clapline.params.model import Model
 
 TINY = {
@@ -76,7 +77,7 @@ def test_a_saved_model_comes_back_the_same(clap, tmp_path):
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "config.json",
         "model.safetensors",
-        "tokenizer.json",
+        "text",
         "README.md",
     }
 
@@ -96,3 +97,115 @@ def test_the_logit_scale_is_clamped(clap):
     with torch.no_grad():
         clap.log_scale.fill_(50.0)
     assert clap.logit_scale().item() == pytest.approx(100.0, rel=1e-5)
+
+
+def changed(**sections) -> Clap:
+    """Return an untrained model with keys of TINY's sections changed."""
+    settings = {name: {**TINY.get(name, {}), **sections.get(name, {})} for name in {**TINY, **sections}}
+    torch.manual_seed(0)
+    return Clap.new(Model.model_validate(settings), CAPTIONS).eval()
+
+
+def inputs(clap: Clap, *seconds: float, **more) -> AudioInputs:
+    from clapline.model.front_ends.window import fit
+
+    fitted = [fit(waveform, clap.settings.features) for waveform in waveforms(*seconds)]
+    return AudioInputs(
+        valid=torch.tensor([valid for _, valid in fitted], dtype=torch.float32),
+        waveforms=torch.from_numpy(np.stack([samples for samples, _ in fitted])),
+        **more,
+    )
+
+
+SEGMENTED = {"duration_s": 1.5, "segment_s": 0.5, "short": "zero"}
+
+
+def test_segments_are_windows_of_the_clip_and_padding_is_masked():
+    """Three windows of 0.5 s: a clip of 0.6 s has two with sound, of which the second is padding in part."""
+    clap = changed(features=SEGMENTED, audio={"pooling": "mean"})
+    with torch.no_grad():
+        heard = clap.listen(inputs(clap, 1.5, 0.6, 0.5))
+        positions = clap.audio.positions
+        assert heard.states.shape == (3, 3 * positions, clap.audio.width)
+        assert heard.mask[0].all()
+        assert int(heard.mask[1].sum()) == int(np.ceil(0.4 * 3 * positions))
+        assert int(heard.mask[2].sum()) == positions
+        # Each window is what it would be as a clip of its own, whatever stands beside it.
+        whole = inputs(clap, 1.5).waveforms[0]
+        alone = clap.audio(clap.front_end(whole[None])[:, 1])
+        torch.testing.assert_close(heard.states[0, positions : 2 * positions], alone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_windows_of_padding_alone_are_not_encoded():
+    clap = changed(features=SEGMENTED, audio={"pooling": "mean"})
+    seen = []
+    clap.audio.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
+    with torch.no_grad():
+        clap.listen(inputs(clap, 1.5, 0.3, 0.3))
+    assert seen == [5]
+
+
+def test_padding_reaches_no_embedding():
+    """A clip of 0.5 s and the same clip with a second of silence said to be padding: one embedding."""
+    clap = changed(features=SEGMENTED, audio={"pooling": "mean"})
+    short = inputs(clap, 0.5)
+    noisy = AudioInputs(valid=short.valid, waveforms=short.waveforms + 0)
+    noisy.waveforms[:, 4000:] = 0.3
+    with torch.no_grad():
+        torch.testing.assert_close(clap.embed_audio(short).mean, clap.embed_audio(noisy).mean)
+
+
+def test_text_aware_pooling_scores_captions_with_clips_but_gives_clips_no_embedding():
+    clap = changed(audio={"pooling": "tap", "tap": {"dimension": 16}})
+    heard = inputs(clap, 0.5, 0.3, 0.4, 0.5)
+    with torch.no_grad():
+        frames = clap.hear(heard)
+        assert isinstance(frames, States)
+        text = torch.from_numpy(clap.encode_texts(CAPTIONS))
+        scores = clap.cosines(text, frames)
+        assert scores.shape == (3, 4)
+        assert (scores.abs() <= 1 + 1e-5).all()
+        torch.testing.assert_close(clap.cosines(3 * text[:1], frames), scores[:1], atol=1e-4, rtol=1e-4)
+    with pytest.raises(UserError, match="no embedding of its own"):
+        clap.encode_waveforms(waveforms(0.5), 8000)
+
+
+def test_cosines_are_those_of_embeddings(clap):
+    with torch.no_grad():
+        heard = clap.hear(inputs(clap, 0.5, 0.3))
+        text = torch.from_numpy(clap.encode_texts(CAPTIONS))
+        torch.testing.assert_close(clap.cosines(text, heard), text @ heard.mean.T)
+
+
+def test_gaussian_heads_add_a_log_variance_and_keep_the_mean_a_unit_vector():
+    clap = changed(head={"distribution": "gaussian", "initial_log_variance": -6.0})
+    with torch.no_grad():
+        heard = clap.embed_audio(inputs(clap, 0.5, 0.3))
+    np.testing.assert_allclose(heard.mean.norm(dim=1), 1, atol=1e-5)
+    assert heard.log_variance.shape == (2, 8)
+    assert (heard.log_variance + 6.0).abs().mean() < 3
+
+
+def test_tags_join_the_audio_and_a_clip_without_tags_is_its_audio_embedding():
+    clap = changed(metadata={"use": "tags"})
+    plain = inputs(clap, 0.5, 0.3)
+    tags = clap.text.prepare(["dog, bark", ""])
+    tagged = AudioInputs(plain.valid, waveforms=plain.waveforms, tags=tags, has_tags=torch.tensor([True, False]))
+    with torch.no_grad():
+        audio, fused = clap.embed_audio(plain).mean, clap.embed_audio(tagged).mean
+    torch.testing.assert_close(fused[1], audio[1], rtol=0, atol=0)
+    assert (fused[0] - audio[0]).abs().max() > 1e-3
+
+
+def test_first_value_of_the_bias_is_learned_from():
+    assert changed().logit_bias is None
+    clap = changed(temperature={"initial": 0.1, "bias": -4.0})
+    assert clap.logit_bias.item() == -4.0
+    assert clap.logit_bias.requires_grad
+    assert clap.logit_scale().item() == pytest.approx(10.0)
+
+
+def test_mask_of_valid_positions():
+    mask = valid_positions(torch.tensor([1.0, 0.5, 0.01, 1 / 3]), 6)
+    assert mask.sum(dim=1).tolist() == [6, 3, 1, 2]
+    assert mask[1].tolist() == [True] * 3 + [False] * 3

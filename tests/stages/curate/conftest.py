@@ -31,6 +31,8 @@ def words_embedding(words: str, noise: float = 0.0) -> np.ndarray:
 class StandIn:
     """Duck-typed Clap: a text is the sounds it names."""
 
+    settings = types.SimpleNamespace(audio=types.SimpleNamespace(pooling="mean"))
+
     @classmethod
     def from_pretrained(cls, folder):
         assert str(folder) == "models/teacher"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import yaml
 from safetensors.numpy import load_file, save_file
 
 from clapline.chapter import read_chapter
-from clapline.tables.embeddings import TEXT_ROWS
+from clapline.tables.clips import CLIPS
+from clapline.tables.embeddings import AUDIO_ROWS, TEXT_ROWS
 from clapline.tables.pairs import PAIRS
 
 
@@ -104,6 +106,57 @@ def test_a_collapsed_teacher_is_refused(curate_workspace, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         embed()
     assert "all 8 embeddings are equal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("strategy", ["du", "ds", "ads"])
+def test_without_unpaired_clips_both_doors_go_through(curate_workspace, strategy, capsys, monkeypatch):
+    def unasked(*_, **__):
+        raise AssertionError("there is no clip to encode")
+
+    monkeypatch.setattr(importlib.import_module("clapline.model.encode"), "encode_clips", unasked)
+    CLIPS.write("data/roles/unpaired.parquet", CLIPS.frame())
+    embed()
+    assert "data/roles/unpaired.parquet has no clips" in capsys.readouterr().out
+    matrices = load_file("data/embeddings/embeddings.safetensors")
+    assert matrices["audio"].shape == (0, 8)
+    assert len(AUDIO_ROWS.read("data/embeddings/audio.parquet")) == 0
+    set_curate(strategy=strategy, maximum_captions_per_clip=2)
+    curate()
+    pairs = PAIRS.read("data/curated/pairs.parquet")
+    summary = json.loads(Path("reports/curate/summary.json").read_text(encoding="utf-8"))
+    assert len(pairs) == summary["pairs"] == summary["pairs_original"]
+    assert (len(pairs) > 0) == (strategy != "du")
+    assert set(pairs.strategy) <= {"ds"}
+    chapter = read_chapter("reports/curate")
+    assert all((Path("reports/curate") / block.file).exists() for block in chapter.blocks if block.file)
+    assert ("there are no unpaired clips" in chapter.blocks[0].caption) == (strategy != "ds")
+    before = hashes("reports/curate", "data/curated", "data/embeddings")
+    embed()
+    curate()
+    assert hashes("reports/curate", "data/curated", "data/embeddings") == before
+
+
+def test_a_teacher_that_pools_by_text_has_no_clips_to_compare(curate_workspace, capsys, monkeypatch):
+    clap = importlib.import_module("clapline.model.clap").Clap
+    pooling = types.SimpleNamespace(audio=types.SimpleNamespace(pooling="tap"))
+    monkeypatch.setattr(clap, "settings", pooling)
+    with pytest.raises(SystemExit) as stop:
+        embed()
+    assert stop.value.code == 2
+    words = capsys.readouterr().err
+    assert words.count("\n") == 1
+    assert "6 unpaired clips, but under text-aware pooling" in words
+    CLIPS.write("data/roles/unpaired.parquet", CLIPS.frame())
+    embed()
+    curate()
+    assert len(PAIRS.read("data/curated/pairs.parquet")) == 0
+
+
+def test_captions_are_needed_whatever_the_clips(curate_workspace, capsys):
+    CLIPS.write("data/captioned/text.parquet", CLIPS.frame())
+    with pytest.raises(SystemExit):
+        embed()
+    assert "data/captioned/text.parquet has no captions" in capsys.readouterr().err
 
 
 def test_ds_without_labels_is_refused(curate_workspace, capsys):

@@ -15,6 +15,7 @@ import soundfile
 import yaml
 
 from clapline.audio.shards import ShardWriter
+from clapline.model.gallery import VectorGallery
 from clapline.tables.captions import PARAPHRASES, STRESS
 from clapline.tables.clips import CLIPS
 
@@ -45,9 +46,9 @@ class StandIn:
         return np.stack([embedding(text, self.noise / 4) for text in texts])
 
 
-def encode_clips(clap, clips, machine, description):
+def gallery_of_clips(clap, clips, machine, description):
     assert not clips.duplicated(["dataset", "clip_id"]).any()
-    return np.stack([embedding(clip_id, clap.noise) for clip_id in clips["clip_id"]])
+    return VectorGallery(np.stack([embedding(clip_id, clap.noise) for clip_id in clips["clip_id"]]))
 
 
 def clip_row(writer: ShardWriter, clip_id: str, **more) -> dict:
@@ -126,7 +127,7 @@ def evaluate_workspace(tmp_path, monkeypatch):
     STRESS.write("data/captions/stress.parquet", STRESS.frame())
     contents = {
         "clap": {"Clap": StandIn},
-        "encode": {"encode_clips": encode_clips},
+        "encode": {"gallery_of_clips": gallery_of_clips},
         "device": {"choose_device": lambda name: name},
     }
     for name, content in contents.items():

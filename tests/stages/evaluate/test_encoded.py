@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clapline.model.gallery import VectorGallery
 from stages.evaluate.benchmarks import hierarchy_benchmarks, zero_shot_benchmarks
 from stages.evaluate.encoded import Suites, encode
 
@@ -39,10 +40,10 @@ def test_rows_are_found_by_name_and_a_text_without_direction_is_no_root(suites, 
     model = encode(
         "student",
         suites,
-        lambda clips: np.stack([unit("abc".index(name)) for name in clips["clip_id"]]),
+        lambda clips: VectorGallery(np.stack([unit("abc".index(name)) for name in clips["clip_id"]])),
         lambda texts: np.stack([unit(asked.index(text)) if text else empty for text in texts]),
     )
-    np.testing.assert_array_equal(model.of_clips(CLIPS), np.stack([unit(1), unit(0), unit(2)]))
+    np.testing.assert_array_equal(model.of_clips(CLIPS).vectors, np.stack([unit(1), unit(0), unit(2)]))
     np.testing.assert_array_equal(model.of_texts(["sound", "cat"]), np.stack([unit(5), unit(3)]))
     mean = np.stack([unit(i) for i in range(6)]).mean(axis=0)
     np.testing.assert_allclose(model.root, empty if empty.any() else mean / np.linalg.norm(mean), atol=1e-6)
@@ -52,3 +53,13 @@ def test_labels_are_classes_as_words(suites):
     (benchmark,) = suites.zero_shot
     assert benchmark.classes == ["car horn", "dog"]
     assert benchmark.truth.tolist() == [1, 0, 1]
+
+
+def test_tags_are_hidden_where_they_may_say_what_is_asked(suites):
+    """A model that fuses metadata hears "dog" in the tags of a clip that it is to classify as a dog."""
+    tagged = CLIPS.assign(tags=[["dog"], ["horn"], ["hound"]])
+    rain = tagged.iloc[:1].assign(clip_id="d", tags=[["rain"]], captions=[["rain falls"]])
+    retrieval = type("Asked", (), {"clips": pd.concat([tagged, rain])})()
+    asked = Suites([retrieval], zero_shot_benchmarks(tagged, ["{label}"]), hierarchy_benchmarks(tagged))
+    tags = asked.clips().set_index("clip_id").tags
+    assert [list(tags[name]) for name in "abcd"] == [[], [], [], ["rain"]]
