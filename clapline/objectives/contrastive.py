@@ -42,8 +42,22 @@ def contrastive(
         second_targets: rows of `second` over columns of `first`; None: the same as `first_targets`.
         ignored: `(batch, batch)` symmetric boolean, pairs that are neither positive nor negative.
     """
-    logits = scale * (first.float() @ second.float().T)
-    second_targets = first_targets if second_targets is None else second_targets
+    return contrastive_of_cosines(first.float() @ second.float().T, scale, first_targets, second_targets, ignored)
+
+
+def contrastive_of_cosines(
+    cosines: Tensor,
+    scale: Tensor | float,
+    row_targets: Tensor,
+    column_targets: Tensor | None = None,
+    ignored: Tensor | None = None,
+) -> Tensor:
+    """Return the same of cosines `(batch, batch)` that are at hand, rows over columns and columns over rows.
+
+    What text-aware pooling needs: there, a clip's embedding depends on the caption, and cosines are all there is.
+    """
+    logits = scale * cosines.float()
+    column_targets = row_targets if column_targets is None else column_targets
     return 0.5 * (
-        softmax_cross_entropy(logits, first_targets, ignored) + softmax_cross_entropy(logits.T, second_targets, ignored)
+        softmax_cross_entropy(logits, row_targets, ignored) + softmax_cross_entropy(logits.T, column_targets, ignored)
     )

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from clapline.objectives.compose import EmbeddedBatch, objective
 from clapline.objectives.contrastive import contrastive
+from clapline.objectives.sigmoid import sigmoid
 from clapline.params.objective import Objective
 
 
@@ -15,10 +16,10 @@ def unit(rows: int, seed: int) -> torch.Tensor:
 
 def batch(**changes) -> EmbeddedBatch:
     values = {
-        "audio": unit(4, 0),
-        "text": unit(4, 1),
+        "audio_text": unit(4, 0) @ unit(4, 1).T,
         "positives": torch.eye(4, dtype=torch.bool),
-        "paraphrases": [unit(4, 2), unit(4, 3)],
+        "audio_paraphrases": [unit(4, 0) @ unit(4, seed).T for seed in (2, 3)],
+        "text_paraphrases": [unit(4, 1) @ unit(4, seed).T for seed in (2, 3)],
     }
     return EmbeddedBatch(**(values | changes))
 
@@ -37,7 +38,7 @@ def test_weight_zero_is_not_computed():
         def __iter__(self):
             raise AssertionError("a part of weight 0 was computed")
 
-    total, parts = objective(Objective(), batch(paraphrases=Untouchable([unit(4, 2)])), SCALE)
+    total, parts = objective(Objective(), batch(audio_paraphrases=Untouchable([unit(4, 4)])), SCALE)
     assert set(parts) == {"contrastive"}
     torch.testing.assert_close(total, contrastive(unit(4, 0), unit(4, 1), 5.0, torch.eye(4)))
 
@@ -54,3 +55,14 @@ def test_soft_targets_need_a_teacher():
         objective(settings, batch(), SCALE)
     total, _ = objective(settings, batch(teacher_audio=unit(4, 5), teacher_text=unit(4, 6)), SCALE)
     assert torch.isfinite(total)
+
+
+def test_sigmoid_form_for_captions_and_paraphrases():
+    settings = Objective.model_validate({"contrastive": {"form": "sigmoid"}, "paraphrase": {"weight": 1.0}})
+    bias = torch.tensor(-2.0)
+    total, parts = objective(settings, batch(), SCALE, bias)
+    positives = torch.eye(4, dtype=torch.bool)
+    torch.testing.assert_close(parts["contrastive"], sigmoid(batch().audio_text, SCALE, bias, positives))
+    torch.testing.assert_close(total, parts["contrastive"] + parts["paraphrase"])
+    with pytest.raises(ValueError, match=r"model\.temperature\.bias"):
+        objective(settings, batch(), SCALE)

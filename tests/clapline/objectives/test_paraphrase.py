@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from clapline.objectives.contrastive import contrastive
-from clapline.objectives.paraphrase import paraphrase_views
+from clapline.objectives.contrastive import contrastive, contrastive_of_cosines
+from clapline.objectives.paraphrase import paraphrase_views as views_of_cosines
 
 EYE = torch.eye(2)
 
@@ -18,6 +18,16 @@ def unit(rows: int, seed: int) -> torch.Tensor:
 
 def clap(first: torch.Tensor, second: torch.Tensor, scale: float = 5.0) -> torch.Tensor:
     return contrastive(first, second, scale, torch.eye(len(first)))
+
+
+def paraphrase_views(audio, text, paraphrases, scale, targets, pairs="both"):
+    """Of embeddings, with the softmax form."""
+    return views_of_cosines(
+        [audio @ paraphrase.T for paraphrase in paraphrases],
+        [text @ paraphrase.T for paraphrase in paraphrases],
+        lambda cosines: contrastive_of_cosines(cosines, scale, targets),
+        pairs,
+    )
 
 
 def test_golden_sum_over_two_levels():
