@@ -1,30 +1,75 @@
-"""Parameter groups by name, and the learning-rate schedule."""
+"""Parameter groups by name, and the optimiser over them."""
 
 from __future__ import annotations
 
-import math
-
+import torch
 from torch import nn
 
-from clapline.params.training import Training
+from clapline.errors import UserError
+from clapline.params.training import LearningRates, Training
+
+# Which part of `learning_rates` the parameters of each child of a Clap follow.
+PARTS = {
+    "front_end": "audio",
+    "audio": "audio",
+    "text": "text",
+    "audio_head": "heads",
+    "text_head": "heads",
+    "metadata": "heads",
+    "pooling": "pooling",
+    "log_scale": "logits",
+    "logit_bias": "logits",
+}
+
+
+def part_of(name: str) -> str:
+    """Return the part (audio, text, heads, pooling, logits) of a Clap's parameter by its name.
+
+    Raises:
+        ValueError: a child of the model that no part names: it would train at a rate nobody chose.
+    """
+    child = name.split(".", 1)[0]
+    if child not in PARTS:
+        raise ValueError(f"parameter {name}: no learning rate is assigned to {child!r}; known: {', '.join(PARTS)}")
+    return PARTS[child]
+
+
+def peak_rate(rates: LearningRates, part: str) -> float:
+    """Return the peak learning rate of a part; null: as audio."""
+    rate = getattr(rates, part)
+    return rates.audio if rate is None else rate
 
 
 def parameter_groups(model: nn.Module, settings: Training) -> list[dict]:
-    """Return AdamW's groups: each part's rate, and weight decay for matrices only (no biases, norms or scales)."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    """Return AdamW's groups of trainable parameters: each part's peak rate, and weight decay for matrices only.
+
+    No decay on parameters of one dimension or none: biases, norms, temperature. Each group says its `part` and, as
+    `peak`, the rate that the schedule is a share of.
+
+    Raises:
+        UserError: nothing is trainable, or the floor of the schedule lies above a part's peak.
+    """
+    groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        of_text = name.startswith("text.")
-        rate = settings.text_learning_rate if of_text and settings.text_learning_rate else settings.learning_rate
-        decay = settings.weight_decay if parameter.ndim >= 2 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.ndim >= 2 else 0.0
+            groups.setdefault((part_of(name), decay), []).append(parameter)
+    if not groups:
+        raise UserError("nothing to train: every part of the model is frozen")
+    found = []
+    for (part, decay), members in groups.items():
+        peak = peak_rate(settings.learning_rates, part)
+        if settings.floor_rate > peak:
+            raise UserError(f"floor_rate {settings.floor_rate:g} lies above the learning rate of {part}, {peak:g}")
+        found.append({"params": members, "lr": peak, "peak": peak, "part": part, "weight_decay": decay})
+    return found
 
 
-def learning_rate_factor(step: int, steps: int, warm_up: float) -> float:
-    """Return the rate of a step over the peak rate, in (0, 1]: a line up over the warm-up share, then half a cosine."""
-    rising = warm_up * steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+def build_optimiser(model: nn.Module, settings: Training, device: torch.device) -> torch.optim.AdamW:
+    """Return AdamW, as one fused kernel where there is a GPU."""
+    return torch.optim.AdamW(parameter_groups(model, settings), betas=(0.9, 0.999), fused=device.type == "cuda" or None)
+
+
+def learning_rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+    """Return the current rate of each part, by part."""
+    return {group["part"]: group["lr"] for group in optimiser.param_groups}

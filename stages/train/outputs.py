@@ -1,7 +1,8 @@
-"""What a training stage leaves behind: the model folder, its curve, its chapter, and its cost (undeclared)."""
+"""What a training stage leaves behind: the model folder, its curves, its chapter, and its cost (undeclared)."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -9,22 +10,33 @@ import pandas as pd
 from clapline.chapter import Chapter, figure, table, text, write_chapter
 from clapline.figures import new_figure, save_figure
 from clapline.model.clap import Clap
+from clapline.params.training import Training
 from clapline.storage import atomic_folder, write_json, write_text
+from stages.train.card import model_card
 from stages.train.data import TrainingData
 from stages.train.loop import History
 
 
-def write_outputs(stage: str, clap: Clap, history: History, data: TrainingData, words: str, seconds: float) -> None:
-    """Write models/<stage>, reports/<stage> and reports/cost/<stage>.json."""
+def write_outputs(
+    stage: str, clap: Clap, history: History, data: TrainingData, settings: Training, words: str, began: float
+) -> None:
+    """Write models/<stage>, reports/<stage> and reports/cost/<stage>.json.
+
+    `curve.tsv` has a row every `log_every_steps` (loss and its parts, rates, temperature and bias), `validation.tsv`
+    one per validation.
+    """
     drawn = [
         [source.name, source.weight, len(source.clips), sum(len(captions) for captions in source.captions)]
         for source in data.sources
     ]
-    clap.save(Path("models") / stage, _card(stage, clap, history, drawn, words))
-    curve = pd.DataFrame(history.rows)
+    clap.save(Path("models") / stage, model_card(stage, clap, history, drawn, words, settings))
+    # A run of no step still has the columns that plots ask for.
+    curve = pd.DataFrame(history.curve, columns=None if history.curve else ["step", "loss", "logit_scale"])
+    validation = pd.DataFrame(history.rows)
     with atomic_folder(Path("reports") / stage) as folder:
         # %.6g: the last digits of a float sum are noise between machines.
-        write_text(folder / "curve.tsv", curve.to_csv(sep="\t", index=False, float_format="%.6g"))
+        for name, rows in {"curve": curve, "validation": validation}.items():
+            write_text(folder / f"{name}.tsv", rows.to_csv(sep="\t", index=False, float_format="%.6g"))
         blocks = [
             text(words),
             table(
@@ -33,53 +45,37 @@ def write_outputs(stage: str, clap: Clap, history: History, data: TrainingData, 
                 drawn,
             ),
         ]
-        drawing = new_figure()
-        left, right = drawing.subplots(1, 2)
-        left.plot(curve.step, curve.loss)
-        left.set(xlabel="step", ylabel="training loss")
-        if "val_map10" in curve:
-            right.plot(curve.step, curve.val_map10, color="#dd6b20")
-            right.axvline(history.kept_step, color="0.6", linestyle=":")
-            right.set(xlabel="step", ylabel="validation mAP@10, text to audio")
-        save_figure(drawing, folder / "curve.svg")
+        if not curve.empty:
+            _draw(curve, validation, history.kept_step, folder / "curve.svg")
+            blocks.append(figure("Training loss, validation and temperature", "curve.svg"))
         kept = f"The weights of step {history.kept_step} were kept"
         chosen = f", the best by validation mAP@10 ({history.best:.3f})." if history.best >= 0 else ", the last."
-        blocks += [figure("Training loss and validation", "curve.svg"), text(kept + chosen)]
+        blocks.append(text(kept + chosen))
         write_chapter(folder, Chapter(stage.capitalize(), blocks))
-    steps = history.rows[-1]["step"]
+    seconds = time.perf_counter() - began
     write_json(
         Path("reports/cost") / f"{stage}.json",
         {
             "seconds": round(seconds, 2),
-            "steps": steps,
+            "steps": history.rows[-1]["step"],
             "parameters": sum(parameter.numel() for parameter in clap.parameters()),
         },
     )
 
 
-def _card(stage: str, clap: Clap, history: History, sources: list[list], words: str) -> str:
-    settings = clap.settings
-    lines = [
-        f"# clapline {stage}",
-        "",
-        words,
-        "",
-        f"- audio: {settings.audio.kind} {settings.audio.channels}, {settings.features.sample_rate_hz} Hz, "
-        f"{settings.features.duration_s} s, {settings.features.mel_bands} mel bands",
-        f"- text: {settings.text.model or settings.text.kind}{' (frozen)' if settings.text.frozen else ''}",
-        f"- embedding: {settings.head.dimension} dimensions, unit length",
-        f"- parameters: {sum(parameter.numel() for parameter in clap.parameters()):,}",
-        f"- kept: step {history.kept_step} of {history.rows[-1]['step']:.0f}",
-        *[
-            f"- source {name}: weight {weight}, {clips} clips, {captions} captions"
-            for name, weight, clips, captions in sources
-        ],
-        "",
-        "```python",
-        "from clapline import Clap",
-        f'clap = Clap.from_pretrained("models/{stage}")',
-        'clap.encode_texts(["a dog barks in the distance"])',
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
+def _draw(curve: pd.DataFrame, validation: pd.DataFrame, kept_step: int, path: Path) -> None:
+    drawing = new_figure()
+    left, middle, right = drawing.subplots(1, 3)
+    left.plot(curve.step, curve.loss)
+    left.set(xlabel="step", ylabel="training loss")
+    if "val_map10" in validation:
+        middle.plot(validation.step, validation.val_map10, color="#dd6b20", marker=".")
+        middle.axvline(kept_step, color="0.6", linestyle=":")
+    middle.set(xlabel="step", ylabel="validation mAP@10, text to audio")
+    right.plot(curve.step, curve.logit_scale, color="#2f855a")
+    right.set(xlabel="step", ylabel="logit scale (1 / temperature)")
+    if "logit_bias" in curve:
+        bias = right.twinx()
+        bias.plot(curve.step, curve.logit_bias, color="#805ad5", linestyle="--")
+        bias.set_ylabel("logit bias (dashed)")
+    save_figure(drawing, path)

@@ -26,8 +26,19 @@ class Positives:
         Two pairs are positives when they are of one clip, when their captions were written for one clip, or when the
         caption of one is among those of the other's clip (equal captions are a case of it).
         """
-        owners = {owner: place for place, owner in enumerate(dict.fromkeys(drawn.owners))}
-        owner = np.array([owners[key] for key in drawn.owners])
         clip = np.array(drawn.clips)
-        holds = np.array([[caption in self.held[row] for caption in drawn.captions] for row in drawn.clips])
+        owner = _numbers(drawn.owners)
+        caption = _numbers(drawn.captions)
+        in_batch = dict(zip(drawn.captions, caption.tolist(), strict=True))
+        # By the captions that a clip holds, a handful, and not by those of the batch: the time grows as pairs do.
+        holds = np.zeros((len(clip), len(in_batch)), dtype=bool)
+        for row, held_by in enumerate(drawn.clips):
+            holds[row, [in_batch[text] for text in self.held[held_by] if text in in_batch]] = True
+        holds = holds[:, caption]
         return (clip[:, None] == clip) | (owner[:, None] == owner) | holds | holds.T
+
+
+def _numbers(values: Sequence) -> np.ndarray:
+    """Return a number for each value, the same for equal ones, from 0 upwards."""
+    numbers: dict = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values])

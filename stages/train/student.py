@@ -7,11 +7,10 @@ import time
 import pandas as pd
 import torch
 
-from clapline.errors import UserError, door
+from clapline.errors import door
 from clapline.loaded_code import code_hashes
 from clapline.model.clap import Clap
-from clapline.model.device import choose_device
-from clapline.model.encode import clip_features, encode_features
+from clapline.model.encode import encode_clips
 from clapline.params.base import read_section, read_seed
 from clapline.params.machine import Machine
 from clapline.params.student import Student
@@ -21,17 +20,18 @@ from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.pairs import PAIRS
 from stages.train.checkpoints import Checkpoint
-from stages.train.data import (
-    TrainingData,
+from stages.train.clips import set_feature_scale, training_clips
+from stages.train.data import TeacherView, TrainingData
+from stages.train.distributed import join
+from stages.train.launch import launch_if_needed
+from stages.train.run import chosen_datasets, train_and_write
+from stages.train.sources import (
     check_mixtures,
     curated_source,
     mixed_source,
-    paired_source,
+    paired_sources,
     paraphrases_by_caption,
 )
-from stages.train.loop import TeacherView, Trainer, feature_statistics
-from stages.train.outputs import write_outputs
-from stages.train.validation import Validation
 
 INPUTS = {
     "paired": "data/captioned/paired.parquet",
@@ -50,34 +50,28 @@ def main() -> None:
     """Read params, tables and teacher, train, write models/student and reports/student."""
     began = time.perf_counter()
     settings, machine, seed = read_section("student", Student), read_section("machine", Machine), read_seed()
-    paired, pairs = CLIPS.read(INPUTS["paired"]), PAIRS.read(INPUTS["pairs"])
-    train, val = paired[paired.split == "train"], paired[paired.split == "val"]
-    audio_of_pairs = pd.concat([train, CLIPS.read(INPUTS["unpaired"])])
-    curated = audio_of_pairs.merge(pairs[["dataset", "clip_id"]].drop_duplicates())
+    launch_if_needed("stages.train.student", machine)
+    device = join(machine)
     weights = settings.sources
-    mixed = CLIPS.read(INPUTS["mixed"])
-    drawn = [train, *([curated] if weights.curated else []), *([mixed] if weights.mixed else [])]
-    clips = pd.concat(drawn).drop_duplicates(["dataset", "clip_id"])
+    paired = CLIPS.read(INPUTS["paired"])
+    drawn = chosen_datasets(paired, weights.by_dataset)
+    train, val = drawn[drawn.split == "train"], drawn[drawn.split == "val"]
+    pairs, mixed = PAIRS.read(INPUTS["pairs"]), CLIPS.read(INPUTS["mixed"])
+    curated = _curated_clips(paired, pairs)
+    heard = [train, *([curated] if weights.curated else []), *([mixed] if weights.mixed else [])]
+    clips = pd.concat(heard).drop_duplicates(["dataset", "clip_id"])
     rows = {key: row for row, key in enumerate(zip(clips.dataset, clips.clip_id, strict=True))}
 
-    device = choose_device(machine.device)
     teacher = Clap.from_pretrained("models/teacher").to(device)
-    torch.manual_seed(derived_seed(seed, "student", "weights"))
-    if settings.init == "teacher":
-        clap = Clap.from_pretrained("models/teacher").to(device)
-    else:
-        worded = [train, mixed] if weights.mixed else [train]
-        captions = [caption for clips_with in worded for captions in clips_with.captions for caption in captions]
-        clap = Clap.new(settings.model or teacher.settings, captions).to(device)
-    if clap.settings.features != teacher.settings.features:
-        raise UserError("student.model.features must equal the teacher's: both hear the same clips")
+    worded = [train, mixed] if weights.mixed else [train]
+    clap = _student(settings, teacher, worded, seed).to(device)
     if weights.mixed:
         check_mixtures(mixed, clap.settings.features.duration_s)
-    features = clip_features(clap.front_end, clips, machine, "student: features of clips")
-    if settings.init == "scratch":
-        clap.audio.set_scale(*feature_statistics(features))
-
-    sources = [paired_source(train, rows, weights.paired, SYNTHETIC.read(INPUTS["synthetic"]))]
+    inputs, mean, deviation = training_clips(clap, clips, settings, machine, seed, "student")
+    if settings.init == "scratch" and clap.settings.start is None:
+        set_feature_scale(clap, mean, deviation)
+    synthetic = SYNTHETIC.read(INPUTS["synthetic"])
+    sources = paired_sources(train, rows, weights.paired, synthetic, weights.by_dataset)
     if weights.curated:
         sources.append(curated_source(pairs, rows, weights.curated))
     if weights.mixed:
@@ -85,36 +79,52 @@ def main() -> None:
     views = settings.objective.paraphrase
     paraphrases = PARAPHRASES.read(INPUTS["paraphrases"])
     data = TrainingData(
-        features,
+        inputs,
         sources,
         paraphrases_by_caption(paraphrases, views.levels) if views.weight else {},
         settings.synthetic_share,
+        list(clips.tags),
     )
     seen = None
     if settings.objective.contrastive.targets == "soft":
+        audio = encode_clips(teacher, clips, machine, "student: the teacher's view of clips")
         texts = data.texts()
         seen = TeacherView(
-            torch.from_numpy(encode_features(teacher, features)),
-            dict(zip(texts, torch.from_numpy(teacher.encode_texts(texts)), strict=True)),
+            torch.from_numpy(audio), dict(zip(texts, torch.from_numpy(teacher.encode_texts(texts)), strict=True))
         )
-    validation = None
-    if not val.empty:
-        validation = Validation(
-            val, clip_features(clap.front_end, val, machine, "student: features of validation clips")
-        )
-    hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
-    checkpoint = Checkpoint("student", settings.model_dump(), seed, hashes, code_hashes())
-    trainer = Trainer(
-        clap, data, settings, stage="student", seed=seed, machine=machine, validation=validation, teacher=seen
-    )
-    history = trainer.run(checkpoint)
+    del teacher
     words = (
-        f"The student started from {'the teacher' if settings.init == 'teacher' else 'scratch'} and drew on "
+        f"The student started from {_origin(settings)} and drew on "
         f"{len(train)} clips with captions (weight {weights.paired:g}), {len(curated)} clips that the teacher paired "
         f"(weight {weights.curated:g}) and {len(mixed)} mixtures of two clips (weight {weights.mixed:g})."
     )
-    write_outputs("student", clap, history, data, words, time.perf_counter() - began)
-    checkpoint.finish()
+    hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
+    # After the model is built: only then every module that decides the outcome is loaded and in the key.
+    with Checkpoint("student", settings.model_dump(), seed, hashes, code_hashes()) as checkpoint:
+        train_and_write(
+            "student", clap, data, val, settings, machine, seed,
+            checkpoint=checkpoint, fill=mean, words=words, began=began, teacher=seen,
+        )  # fmt: skip
+
+
+def _curated_clips(paired: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the clips that curation gave captions: unpaired ones, or paired ones under DS."""
+    every = pd.concat([paired[paired.split == "train"], CLIPS.read(INPUTS["unpaired"])])
+    return every.merge(pairs[["dataset", "clip_id"]].drop_duplicates())
+
+
+def _student(settings: Student, teacher: Clap, worded: list[pd.DataFrame], seed: int) -> Clap:
+    torch.manual_seed(derived_seed(seed, "student", "weights"))
+    if settings.init == "teacher":
+        return Clap.from_pretrained("models/teacher")
+    captions = [caption for clips_with in worded for captions in clips_with.captions for caption in captions]
+    return Clap.new(settings.model or teacher.settings, captions)
+
+
+def _origin(settings: Student) -> str:
+    if settings.init == "teacher":
+        return "the teacher"
+    return (settings.model and settings.model.start) or "scratch"
 
 
 if __name__ == "__main__":

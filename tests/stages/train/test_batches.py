@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 
+import numpy as np
 import pytest
-import torch
 
 from clapline.errors import UserError
-from clapline.tables.captions import PARAPHRASES, SYNTHETIC
-from clapline.tables.pairs import PAIRS
-from stages.train.batches import Sampler
-from stages.train.data import Source, TrainingData, curated_source, paired_source, paraphrases_by_caption
+from clapline.params.student import Student
+from clapline.params.training import Training
+from stages.train.batches import Sampler, bucketed, pairs_per_pass, steps_of, validate_every
+from stages.train.clip_inputs import CachedFeatures
+from stages.train.data import Source, TrainingData
+from tests.stages.train.conftest import clips_of
 
 
 def data(paired: float = 1.0, curated: float = 1.0, **more) -> TrainingData:
     own = [[("d", str(clip))] * count for clip, count in enumerate([2, 1, 1])]
     first = Source("paired", paired, [0, 1, 2], [["a0", "b0"], ["a1"], ["a2"]], own, more.pop("synthetic", ()))
     second = Source("curated", curated, [3, 4], [["c3"], ["c4", "d4"]], [[("d", "0")], [("d", "1"), ("d", "0")]])
-    return TrainingData(torch.zeros(5, 2, 2), [first, second], **more)
+    return TrainingData(clips_of(5), [first, second], **more)
 
 
 def sampler(values: TrainingData, steps: int = 200, batch_size: int = 3, seed: int = 0) -> Sampler:
@@ -81,40 +84,126 @@ def test_no_weight_and_no_clip_are_refused():
     with pytest.raises(UserError, match="weight 0"):
         sampler(data(paired=0.0, curated=0.0))
     with pytest.raises(UserError, match="no clip"):
-        Sampler(TrainingData(torch.zeros(1, 2, 2), [Source("paired", 1.0, [], [], [])]), 5, 2, 0, "teacher")
-    with pytest.raises(UserError, match="kept no pair"):
-        curated_source(PAIRS.frame(), {}, 1.0)
+        Sampler(TrainingData(clips_of(1), [Source("paired", 1.0, [], [], [])]), 5, 2, 0, "teacher")
 
 
-def test_sources_from_tables_join_by_clip_id_never_by_row():
-    """Known trap 15 of the field: captions joined by row position."""
-    import pandas as pd
-
-    clips = pd.DataFrame({"dataset": ["d", "d"], "clip_id": ["x", "y"], "captions": [["cx"], ["cy"]]})
-    rows = {("d", "y"): 1, ("d", "x"): 0}
-    synthetic = SYNTHETIC.frame([{"dataset": "d", "clip_id": "y", "caption_index": 0, "text": "sy"}])
-    source = paired_source(clips, rows, 1.0, synthetic)
-    assert (source.captions, source.synthetic) == ([["cx"], ["cy"]], [[], ["sy"]])
-    pairs = PAIRS.frame(
-        [
-            {"dataset": "d", "clip_id": "y", "text": "t1", "text_dataset": "d", "text_clip_id": "x"},
-            {"dataset": "d", "clip_id": "x", "text": "t2", "text_dataset": "d", "text_clip_id": "y"},
-            {"dataset": "d", "clip_id": "y", "text": "t3", "text_dataset": "e", "text_clip_id": "z"},
-        ]
-    )
-    curated = curated_source(pairs, rows, 1.0)
-    assert (list(curated.clips), list(curated.captions)) == ([0, 1], [["t2"], ["t1", "t3"]])
-    assert list(curated.owners) == [[("d", "y")], [("d", "x"), ("e", "z")]]
+def test_what_is_drawn_stays_what_it_was():
+    """The draws of a run with one batch per step, as they were before there were others: its weights stay the same."""
+    values = data(curated=0.5, synthetic=[["s0"], [], ["s2", "t2"]], synthetic_share=0.4)
+    drawn = Sampler(values, 50, 4, 7, "student")
+    first, later = drawn.draw(0), drawn.draw(17)
+    assert (first.source, first.clips, first.captions) == ("curated", [3, 4, 4, 3], ["c3", "c4", "d4", "c3"])
+    assert (later.source, later.clips, later.captions) == ("paired", [2, 0, 2, 0], ["a2", "s0", "t2", "b0"])
+    assert later.owners == [("d", "2"), ("d", "0"), ("d", "2"), ("d", "0")]
 
 
-def test_asking_for_a_level_that_was_not_written_is_refused():
-    table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
-    assert paraphrases_by_caption(table, [1]) == {1: {"a": ["b"]}}
-    with pytest.raises(UserError, match="levels"):
-        paraphrases_by_caption(table, [1, 2])
+def many(clips: int = 23, most: int = 5, seed: int = 0) -> TrainingData:
+    """A source of `clips` clips of random durations, with 1 to `most` captions each and some synthetic ones."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(1, most + 1, clips)
+    captions = [[f"{clip} {place}" for place in range(count)] for clip, count in enumerate(counts)]
+    synthetic = [[f"{clip} s{place}" for place in range(clip % 3)] for clip in range(clips)]
+    owners = [[("d", str(clip))] * len(texts) for clip, texts in enumerate(captions)]
+    features = clips_of(clips)
+    lengths = CachedFeatures(features.features, features.valid, random.uniform(1, 30, clips))
+    return TrainingData(lengths, [Source("paired", 1.0, list(range(clips)), captions, owners, synthetic)])
 
 
-def test_a_level_without_texts_may_be_not_asked_for_or_wholly_dropped():
-    table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
-    with pytest.raises(UserError, match=r"\[2\].*paraphrase\.levels does not name it, or every text was dropped"):
-        paraphrases_by_caption(table, [1, 2])
+def drawn_pairs(values: TrainingData, batches: int, batch_size: int, **more) -> list[tuple[int, str]]:
+    all_of = Sampler(values, batches, batch_size, 0, "teacher", **more)
+    batches_drawn = [all_of.draw(step) for step in range(batches)]
+    return [pair for drawn in batches_drawn for pair in zip(drawn.clips, drawn.captions, strict=True)]
+
+
+@pytest.mark.parametrize("buckets", [1, 3])
+@pytest.mark.parametrize("batch_size", [4, 7, 40])
+def test_every_pass_over_captions_takes_each_pair_once(buckets: int, batch_size: int):
+    values = many()
+    pairs = sorted((clip, text) for clip, texts in enumerate(values.sources[0].captions) for text in texts)
+    drawn = drawn_pairs(values, 3 * len(pairs) // batch_size, batch_size, pass_over="captions", length_buckets=buckets)
+    passes = [drawn[start : start + len(pairs)] for start in range(0, len(drawn) - len(pairs), len(pairs))]
+    assert len(passes) >= 2
+    assert all(sorted(one) == pairs for one in passes)
+    assert passes[0] != passes[1]
+
+
+def test_synthetic_captions_are_pairs_of_a_pass_where_they_are_drawn():
+    values = many()
+    source = values.sources[0]
+    shared = TrainingData(values.clips, values.sources, synthetic_share=0.5)
+    own = sum(map(len, source.captions))
+    both = own + sum(map(len, source.synthetic))
+    assert {text for _, text in drawn_pairs(shared, both, 1, pass_over="captions")} == {
+        text for texts in (*source.captions, *source.synthetic) for text in texts
+    }
+    settings = {"epochs": 1.0, "steps": None, "pass_over": "captions", "batch_size": 2}
+    assert pairs_per_pass(Student.model_validate(settings), values.sources) == own
+    assert pairs_per_pass(Student.model_validate({**settings, "synthetic_share": 0.5}), values.sources) == both
+
+
+@pytest.mark.parametrize("batch_size", [4, 7, 40])
+def test_batches_of_like_length_keep_the_passes(batch_size: int):
+    values = many()
+    drawn = [clip for clip, _ in drawn_pairs(values, 3 * 23 // batch_size + 1, batch_size, length_buckets=100)]
+    for start in range(0, len(drawn) - 23, 23):
+        assert sorted(drawn[start : start + 23]) == list(range(23))
+
+
+def test_batches_of_a_run_are_the_sorted_lengths_cut_up():
+    order, lengths = np.random.default_rng(0).permutation(50), np.random.default_rng(1).uniform(1, 30, 50)
+    made = bucketed(order, lengths, begun=3, batch=4, run=6, random=np.random.default_rng(2))
+    assert sorted(made) == list(range(50))
+    assert np.array_equal(made[:1], order[:1])  # completes the batch that the pass before began
+    assert np.array_equal(made[49:], order[49:])
+    runs = [np.sort(lengths[order[start : start + 24]]).reshape(-1, 4) for start in (1, 25)]
+    wanted = {tuple(batch) for run in runs for batch in run}
+    assert {tuple(lengths[made[start : start + 4]]) for start in range(1, 49, 4)} == wanted
+    assert not np.array_equal(made[1:25], order[1:25][np.argsort(lengths[order[1:25]])])
+
+
+def test_lengths_within_a_batch_are_alike():
+    values = many(clips=200)
+    spread = {}
+    for buckets in (1, 10):
+        drawn = drawn_pairs(values, 25, 8, length_buckets=buckets)
+        lengths = values.durations_s[[clip for clip, _ in drawn]].reshape(-1, 8)
+        spread[buckets] = np.ptp(lengths, axis=1).mean()
+    assert spread[10] < spread[1] / 3
+
+
+@pytest.mark.parametrize("more", [{}, {"pass_over": "captions"}, {"length_buckets": 5}])
+def test_a_sampler_in_another_process_draws_the_same(more: dict):
+    one = Sampler(many(), 30, 5, 3, "student", **more)
+    one.draw(4)
+    other = pickle.loads(pickle.dumps(one))
+    assert [one.draw(step) for step in range(30)] == [other.draw(step) for step in reversed(range(30))][::-1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"steps": 7}, 7),
+        ({"epochs": 1.0, "batch_size": 3}, 2),  # 3 clips and 2 of the second source
+        ({"epochs": 3.0, "batch_size": 3}, 5),
+        ({"epochs": 3.0, "batch_size": 3, "accumulation": 2}, 3),
+        ({"epochs": 1.0, "batch_size": 3, "pass_over": "captions"}, 3),  # 4 pairs and 3
+        ({"epochs": 0.2, "batch_size": 2}, 1),
+        ({"epochs": 0.6, "batch_size": 3}, 1),
+    ],
+)
+def test_epochs_become_steps(settings: dict, steps: int):
+    assert steps_of(Training.model_validate({"steps": None, **settings}), data().sources) == steps
+
+
+def test_a_source_of_weight_0_is_no_part_of_a_pass():
+    settings = Training.model_validate({"epochs": 2.0, "steps": None, "batch_size": 3, "validate_every_steps": None})
+    assert steps_of(settings, data(curated=0.0).sources) == 2
+    assert validate_every(settings, data(curated=0.0).sources) == 1
+    assert validate_every(settings, data().sources) == 2
+    assert validate_every(settings.model_copy(update={"validate_every_steps": 9}), data().sources) == 9
+
+
+def test_the_last_digit_of_a_product_is_no_step():
+    source = Source("paired", 1.0, list(range(25)), [["a"]] * 25, [[("d", "0")]] * 25)
+    assert 2.2 * 25 > 55
+    assert steps_of(Training.model_validate({"steps": None, "epochs": 2.2, "batch_size": 5}), [source]) == 11

@@ -1,198 +1,242 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+import math
 
+import pandas as pd
 import pytest
 import torch
+from torch.nn import functional
 
 from clapline.errors import UserError
-from clapline.loaded_code import code_hashes
-from clapline.params.machine import Machine
-from clapline.params.training import Training
 from stages.train.checkpoints import Checkpoint
-from stages.train.data import Source
-from stages.train.loop import TeacherView, Trainer, feature_statistics
-from stages.train.optimiser import learning_rate_factor, parameter_groups
+from stages.train.data import TeacherView
+from stages.train.loop import Trainer, compile_encoders
 from stages.train.validation import Validation
-
-MACHINE = Machine(device="cpu", progress=False)
-SETTINGS = {
-    "steps": 40,
-    "validate_every_steps": 10,
-    "batch_size": 16,
-    "learning_rate": 3.0e-3,
-    "augmentation": {"gain": 0.3},
-}
+from tests.stages.train.tiny import tiny_trainer, weights_of
 
 
-def trainer(toy, new_clap, changes=None, seed=0, teacher=None, paraphrases=None, machine=MACHINE) -> Trainer:
-    data, val, val_features = toy
-    if paraphrases:
-        data = dataclasses.replace(data, paraphrases=paraphrases)
-    settings = Training.model_validate(SETTINGS | (changes or {}))
-    return Trainer(
-        new_clap(data),
-        data,
-        settings,
-        stage="student",
-        seed=seed,
-        machine=machine,
-        validation=Validation(val, val_features),
-        teacher=teacher,
-    )
+@pytest.fixture
+def trainer(toy, new_clap):
+    def make(changes=None, data=None, validated=True, **more) -> Trainer:
+        clap = new_clap(data or toy[0])
+        validation = Validation(toy[1], toy[2]) if validated else None
+        return tiny_trainer(clap, data or toy[0], validation, changes, **more)
+
+    return make
 
 
-def weights(run: Trainer) -> torch.Tensor:
-    return torch.cat([tensor.double().flatten() for tensor in run.clap.state_dict().values()])
+def train(trainer: Trainer, *key):
+    with Checkpoint("student", *key) as checkpoint:
+        return trainer.run(checkpoint)
 
 
-def test_it_learns_the_toy_world(toy, new_clap):
-    run = trainer(toy, new_clap, {"steps": 120, "validate_every_steps": 30})
+def test_it_learns_the_toy_world(trainer):
+    run = trainer({"steps": 120, "validate_every_steps": 30})
     before = run.validation.map10(run.clap)
-    history = run.run(Checkpoint("student", "learn"))
+    history = train(run)
     assert history.rows[-1]["loss"] < history.rows[0]["loss"]
     assert run.validation.map10(run.clap) > before + 0.2
     assert history.best == max(row["val_map10"] for row in history.rows)
 
 
-def test_the_best_weights_are_kept_and_measured(toy, new_clap):
+def test_the_best_weights_are_kept_and_measured(trainer):
     """Known trap 10: the metric of the last epoch though the best was saved."""
-    run = trainer(toy, new_clap)
-    history = run.run(Checkpoint("student", "best"))
+    run = trainer()
+    history = train(run)
     assert run.validation.map10(run.clap) == pytest.approx(history.best)
     assert history.kept_step in {row["step"] for row in history.rows}
 
 
-def test_two_runs_are_equal_to_the_bit_and_the_seed_matters(toy, new_clap):
-    runs = [trainer(toy, new_clap), trainer(toy, new_clap), trainer(toy, new_clap, seed=1)]
+def test_two_runs_are_equal_to_the_bit_and_the_seed_matters(trainer):
+    runs = [trainer(), trainer(), trainer(seed=1)]
     for place, run in enumerate(runs):
-        run.run(Checkpoint("student", place))
-    assert torch.equal(weights(runs[0]), weights(runs[1]))
-    assert not torch.equal(weights(runs[0]), weights(runs[2]))
+        train(run, place)
+    assert torch.equal(weights_of(runs[0].clap), weights_of(runs[1].clap))
+    assert not torch.equal(weights_of(runs[0].clap), weights_of(runs[2].clap))
 
 
-@pytest.mark.parametrize("killed_at", [11, 20, 37])
-def test_a_killed_run_resumes_to_the_same_weights(toy, new_clap, monkeypatch, killed_at):
-    whole = trainer(toy, new_clap)
-    whole.run(Checkpoint("student", "whole"))
-    broken = trainer(toy, new_clap)
-    draw = broken.sampler.draw
+@pytest.mark.parametrize(("killed_at", "save_every_s", "goes_on_at"), [(11, 1e9, 10), (20, 1e9, 20), (37, 1e-9, 37)])
+def test_a_broken_run_goes_on_where_it_was_saved(trainer, monkeypatch, capsys, killed_at, save_every_s, goes_on_at):
+    machine = {"save_every_s": save_every_s}
+    whole, broken, resumed = trainer(machine={"save_every_s": 1e9}), trainer(machine=machine), trainer(machine=machine)
+    expected = train(whole, "whole")
+    draw = broken.feeder.sampler.draw
 
-    def die(step):
-        if step == killed_at:
+    def die(m):
+        if m == killed_at:
             raise KeyboardInterrupt
-        return draw(step)
+        return draw(m)
 
-    monkeypatch.setattr(broken.sampler, "draw", die)
+    monkeypatch.setattr(broken.feeder.sampler, "draw", die)
     with pytest.raises(KeyboardInterrupt):
-        broken.run(Checkpoint("student", "broken"))
-    steps = []
-    resumed = trainer(toy, new_clap)
-    draw_again = resumed.sampler.draw
-    monkeypatch.setattr(resumed.sampler, "draw", lambda step: (steps.append(step), draw_again(step))[1])
-    history = resumed.run(Checkpoint("student", "broken"))
-    assert steps[0] == killed_at // 10 * 10
-    assert torch.equal(weights(resumed), weights(whole))
-    assert [row["step"] for row in history.rows] == [10, 20, 30, 40]
+        train(broken, "broken")
+    drawn = []
+    draw_again = resumed.feeder.sampler.draw
+    monkeypatch.setattr(resumed.feeder.sampler, "draw", lambda m: (drawn.append(m), draw_again(m))[1])
+    history = train(resumed, "broken")
+    assert drawn == list(range(goes_on_at, 40))
+    assert f"resumed at step {goes_on_at} of 40" in capsys.readouterr().err
+    assert torch.equal(weights_of(resumed.clap), weights_of(whole.clap))
+    assert history == expected
 
 
-def test_soft_targets_and_paraphrases_train(toy, new_clap):
+def test_a_run_that_another_process_finished_is_taken_over(trainer, monkeypatch):
+    first, second = trainer(), trainer()
+    with Checkpoint("student", 1) as checkpoint:
+        history = first.run(checkpoint)
+    monkeypatch.setattr(second.feeder.sampler, "draw", None)
+    assert train(second, 1) == history
+    assert torch.equal(weights_of(first.clap), weights_of(second.clap))
+
+
+def test_live_curves_show_what_the_history_has(trainer, tmp_path):
+    history = train(trainer({"steps": 20}, live=tmp_path / "live"))
+    for name in ("loss", "logit_scale", "learning_rate_text", "gradient_norm"):
+        shown = pd.read_csv(tmp_path / f"live/plots/metrics/{name}.tsv", sep="\t")
+        assert list(shown.step) == [10, 20]
+        assert list(shown[name]) == pytest.approx([row[name] for row in history.curve])
+    scores = pd.read_csv(tmp_path / "live/plots/metrics/val_map10.tsv", sep="\t")
+    assert list(scores.val_map10) == pytest.approx([row["val_map10"] for row in history.rows])
+
+
+def test_rows_are_means_of_the_steps_since_the_row_before(trainer):
+    """Every step in one row, against rows of several: the same values, averaged."""
+    changes = {"steps": 10, "validate_every_steps": 5, "accumulation": 2}
+    fine = train(trainer(changes | {"log_every_steps": 1}), 1)
+    coarse = train(trainer(changes | {"log_every_steps": 4}), 2)
+    each = [row["loss"] for row in fine.curve]
+    assert [row["step"] for row in fine.curve] == list(range(1, 11))
+    assert [row["step"] for row in coarse.curve] == [4, 8, 10]
+    assert [row["step"] for row in coarse.rows] == [5, 10]
+    wanted = [sum(each[:4]) / 4, sum(each[4:8]) / 4, sum(each[8:]) / 2]
+    assert [row["loss"] for row in coarse.curve] == pytest.approx(wanted, rel=1e-12)
+    assert [row["loss"] for row in coarse.rows] == pytest.approx([sum(each[:5]) / 5, sum(each[5:]) / 5], rel=1e-12)
+    for name in ("contrastive", "gradient_norm", "logit_scale", "learning_rate_audio", "learning_rate_logits"):
+        assert math.isfinite(coarse.curve[0][name])
+
+
+def test_accumulated_gradients_are_the_mean_of_the_batches_gradients(trainer, monkeypatch):
+    """One step of two batches, against two steps of one batch each that move the weights by next to nothing."""
+    seen = []
+    original = torch.optim.AdamW.step
+
+    def step(optimiser, *arguments):
+        seen.append([p.grad.clone() for group in optimiser.param_groups for p in group["params"]])
+        return original(optimiser, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    still = {"learning_rates": {"audio": 1e-30}, "gradient_norm": None}
+    train(trainer(still | {"steps": 1, "accumulation": 2}), 1)
+    train(trainer(still | {"steps": 2}), 2)
+    for both, first, second in zip(*seen, strict=True):
+        torch.testing.assert_close(both, (first + second) / 2, rtol=1e-4, atol=1e-7)
+
+
+def test_soft_targets_and_paraphrases_train(trainer, toy):
     data = toy[0]
     texts = data.texts()
     random = torch.Generator().manual_seed(0)
-    view = TeacherView(
-        torch.nn.functional.normalize(torch.randn(32, 16, generator=random), dim=-1),
-        dict(
-            zip(
-                texts, torch.nn.functional.normalize(torch.randn(len(texts), 16, generator=random), dim=-1), strict=True
-            )
-        ),
-    )
+    unit = functional.normalize(torch.randn(32 + len(texts), 16, generator=random), dim=-1)
+    view = TeacherView(unit[:32], dict(zip(texts, unit[32:], strict=True)))
     changes = {"objective": {"contrastive": {"targets": "soft"}, "paraphrase": {"weight": 1.0}}}
-    paraphrases = {1: {text: [text] for text in texts}, 2: {}}
-    run = trainer(toy, new_clap, changes, teacher=view, paraphrases=paraphrases)
-    rows = run.run(Checkpoint("student", "soft")).rows
+    data = dataclasses.replace(data, paraphrases={1: {text: [text] for text in texts}, 2: {}})
+    rows = train(trainer(changes, data, teacher=view)).rows
     assert rows[-1]["loss"] == pytest.approx(rows[-1]["contrastive"] + rows[-1]["paraphrase"], rel=1e-4)
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_a_diverging_run_stops_with_one_line(toy, new_clap):
-    run = trainer(toy, new_clap)
-    run.data = dataclasses.replace(run.data, features=run.data.features * float("nan"))
-    with pytest.raises(UserError, match="learning rate"):
-        run.run(Checkpoint("student", "nan"))
+def test_no_steps_is_the_model_as_it_starts_and_one_row(trainer):
+    run = trainer({"steps": 0})
+    before = weights_of(run.clap)
+    history = train(run)
+    assert torch.equal(weights_of(run.clap), before)
+    assert [row["step"] for row in history.rows] == [0]
+    assert history.rows[0]["val_map10"] == history.best
+    assert history.curve == []
 
 
-def test_comparing_captions_needs_a_frozen_tower(toy, new_clap):
-    with pytest.raises(UserError, match="frozen"):
-        trainer(toy, new_clap, {"objective": {"contrastive": {"ignore_similar_captions_above": 0.7}}})
+def test_the_last_weights_are_kept_where_asked_or_where_nothing_validates(trainer):
+    last = trainer({"choose": "last"})
+    history = train(last, 1)
+    assert history.kept_step == 40
+    blind = trainer(validated=False)
+    assert train(blind, 2).kept_step == 40
+    assert torch.equal(weights_of(last.clap), weights_of(blind.clap))
+    assert "val_map10" not in train(trainer(validated=False), 3).rows[0]
 
 
-def test_a_source_without_clips_is_refused(toy, new_clap):
-    data, val, features = toy
-    with pytest.raises(UserError, match="no clip"):
-        trainer((dataclasses.replace(data, sources=[Source("paired", 1.0, [], [], [])]), val, features), new_clap)
+def test_the_model_is_trained_in_training_mode_and_left_in_evaluation(trainer):
+    run = trainer()
+    run.clap.text.eval()  # as a pretrained encoder comes
+    modes = []
+    run.clap.text.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    train(run)
+    assert modes[0] is True
+    assert modes.count(True) == 40
+    assert not any(module.training for module in run.clap.modules())
 
 
-def test_a_run_that_was_finished_trains_again_when_forced(toy, new_clap, monkeypatch):
-    first = trainer(toy, new_clap)
-    checkpoint = Checkpoint("student", "forced")
-    first.run(checkpoint)
-    checkpoint.finish()
-    again = trainer(toy, new_clap)
-    steps = []
-    draw = again.sampler.draw
-    monkeypatch.setattr(again.sampler, "draw", lambda step: (steps.append(step), draw(step))[1])
-    again.run(Checkpoint("student", "forced"))
-    assert steps == list(range(40))
-    assert torch.equal(weights(first), weights(again))
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_diverging_run_stops_with_one_line_and_keeps_what_was_made(trainer, every):
+    run = trainer({"log_every_steps": every})
+    original = run.feeder.__class__.__getitem__
+
+    class Poisoned(run.feeder.__class__):
+        def __getitem__(self, m):
+            batch = original(self, m)
+            if m < 24:
+                return batch
+            audio = dataclasses.replace(batch.audio, features=batch.audio.features * float("nan"))
+            return dataclasses.replace(batch, audio=audio)
+
+    run.feeder.__class__ = Poisoned
+    where = "at step 25" if every == 1 else "between steps 21 and 30"
+    with pytest.raises(UserError, match=f"{where}; lower the learning rate"):
+        train(run, "poisoned")
+    with Checkpoint("student", "poisoned") as checkpoint:
+        state = checkpoint.load()
+    assert state["step"] == 20
+    assert all(tensor.isfinite().all() for tensor in state["model"].values())
 
 
-def test_the_key_of_resumable_work_covers_the_code(monkeypatch, tmp_path):
-    """An edit of any loaded module of the project, the door itself among them, starts afresh."""
-    door = tmp_path / "student.py"
-    door.write_text("first")
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(door), raising=False)
-    before = code_hashes()
-    assert {"__main__", "stages.train.loop", "clapline.objectives.compose"} <= set(before)
-    door.write_text("second")
-    after = code_hashes()
-    assert {name for name in before if before[name] != after[name]} == {"__main__"}
+def test_a_user_error_of_a_batch_comes_through_with_loaders_too(trainer):
+    for loaders in (0, 1):
+        run = trainer({"steps": 2}, machine={"loaders": loaders})
+        run.feeder.sampler = Broken()
+        with pytest.raises(UserError, match=r"^shard 3 is gone$"):
+            train(run, loaders)
 
 
-def test_finished_work_of_another_key_is_cleared_and_unfinished_work_is_not():
-    done, other = Checkpoint("student", 1), Checkpoint("student", 2)
-    done.save({"step": 1})
-    other.save({"step": 2})
-    done.finish()
-    Checkpoint("student", 3)
-    assert not done.folder.exists()
-    assert other.load() == {"step": 2}
+class Broken:
+    source_of_step = (0, 0)
+
+    def draw(self, step):
+        raise UserError("shard 3 is gone")
 
 
-def test_schedule_rises_then_falls():
-    factors = [learning_rate_factor(step, 100, 0.1) for step in range(100)]
-    assert factors[:10] == sorted(factors[:10])
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert min(factors) > 0
-    assert max(factors) == 1.0
-    assert learning_rate_factor(0, 100, 0.0) == 1.0
+def test_bf16_encoders_give_nearly_the_losses_of_fp32_ones(trainer):
+    plain = train(trainer({"steps": 4, "log_every_steps": 1}), 1)
+    half = train(trainer({"steps": 4, "log_every_steps": 1, "precision": "bf16"}), 2)
+    first, second = (torch.tensor([row["loss"] for row in history.curve]) for history in (plain, half))
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(first, second, rtol=0.02, atol=0.0)
 
 
-def test_parameter_groups_go_by_name(toy, new_clap):
-    clap = new_clap(toy[0])
-    settings = Training.model_validate({"learning_rate": 0.5, "text_learning_rate": 0.25, "weight_decay": 0.1})
-    groups = {(group["lr"], group["weight_decay"]): group["params"] for group in parameter_groups(clap, settings)}
-    assert sum(len(members) for members in groups.values()) == len(list(clap.parameters()))
-    assert any(clap.log_scale is member for member in groups[0.5, 0.0])
-    embedding = clap.text.encoder.embeddings.word_embeddings.weight
-    assert any(embedding is member for member in groups[0.25, 0.1])
-    assert any(clap.text_head.first.weight is member for member in groups[0.5, 0.1])
+def test_compiled_encoders_train_alike_under_the_same_names(trainer, monkeypatch):
+    """Traced and run without code generation, which takes a compiler and minutes."""
+    plain, compiled = trainer({"steps": 3}), trainer({"steps": 3}, machine={"compile": True})
+    names = list(compiled.clap.state_dict())
+    monkeypatch.setattr("stages.train.loop.compile_encoders", lambda clap: compile_encoders(clap, backend="eager"))
+    train(plain, 1)
+    train(compiled, 2)
+    assert compiled.clap.audio._compiled_call_impl is not None
+    assert list(compiled.clap.state_dict()) == names
+    torch.testing.assert_close(weights_of(compiled.clap), weights_of(plain.clap), rtol=1e-4, atol=1e-6)
 
 
-def test_feature_statistics_match_torch():
-    features = torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(0)).half()
-    mean, deviation = feature_statistics(features)
-    assert mean == pytest.approx(features.double().mean().item(), abs=1e-9)
-    assert deviation == pytest.approx(features.double().std(correction=0).item(), abs=1e-9)
+def test_a_batch_that_processes_cannot_share_is_refused(trainer, monkeypatch):
+    run = trainer()
+    monkeypatch.setattr("stages.train.loop.world_size", lambda: 3)
+    with pytest.raises(UserError, match="multiple"):
+        Trainer(run.clap, run.feeder, run.settings, stage="s", seed=0, machine=run.machine, validate_every=1)

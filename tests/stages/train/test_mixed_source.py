@@ -20,9 +20,10 @@ from clapline.tables.clips import CLIPS
 from clapline.tables.pairs import PAIRS
 from stages.train import student
 from stages.train.batches import Drawn, Sampler
-from stages.train.data import Source, TrainingData, check_mixtures, mixed_source
+from stages.train.data import Source, TrainingData
 from stages.train.positives import Positives
-from tests.stages.train.conftest import MODEL, NAMES
+from stages.train.sources import check_mixtures, mixed_source
+from tests.stages.train.conftest import MODEL, NAMES, clips_of
 
 RATE = 8000
 
@@ -57,9 +58,7 @@ def test_mixtures_are_negatives_unless_they_say_the_same() -> None:
 def test_a_batch_never_mixes_mixtures_with_their_parts_and_their_caption_is_its_own_paraphrase() -> None:
     own = Source("paired", 1.0, [0, 1], [["a dog"], ["rain"]], [[("d", "0")], [("d", "1")]])
     mixed = mixed_source(mixtures(["a dog, then rain"] * 2), {("mix", f"mix-{k:06d}"): 2 + k for k in range(2)}, 1.0)
-    data = TrainingData(
-        torch.zeros(4, 2, 2), [own, mixed], {1: {"a dog": ["barks"], "rain": ["it rains"]}}, synthetic_share=1.0
-    )
+    data = TrainingData(clips_of(4), [own, mixed], {1: {"a dog": ["barks"], "rain": ["it rains"]}}, synthetic_share=1.0)
     assert "a dog, then rain" in data.texts()
     sampler, seen = Sampler(data, 60, 4, 0, "student"), set()
     for step in range(60):

@@ -49,3 +49,37 @@ def test_a_caption_from_the_curated_list_of_the_other_clip():
 def test_what_shares_nothing_is_a_negative():
     assert not pair((2, "y", A), (4, "q", C))
     assert not pair((1, "z", B), (2, "y", A))
+
+
+def slow(sources: list[Source], drawn: Drawn) -> np.ndarray:
+    """The definition, pair by pair."""
+    held: dict[int, set[str]] = {}
+    for source in sources:
+        for clip, captions, written in zip(source.clips, source.captions, source.synthetic, strict=True):
+            held.setdefault(clip, set()).update(captions, written)
+    pairs = list(zip(drawn.clips, drawn.captions, drawn.owners, strict=True))
+    return np.array(
+        [
+            [clip == at or owner == of or said in held[clip] or text in held[at] for at, said, of in pairs]
+            for clip, text, owner in pairs
+        ]
+    )
+
+
+def test_it_is_the_definition_over_random_batches():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        captions = [[f"c{random.integers(12)}" for _ in range(random.integers(1, 4))] for _ in range(10)]
+        synthetic = [[f"c{random.integers(20)}"] if random.random() < 0.3 else [] for _ in range(10)]
+        owners = [[("d", str(random.integers(6)))] * len(texts) for texts in captions]
+        source = Source("paired", 1.0, list(range(10)), captions, owners, synthetic)
+        clips = random.integers(10, size=15).tolist()
+        said = [int(random.integers(len(captions[clip]))) for clip in clips]
+        drawn = Drawn(
+            "paired",
+            clips,
+            [captions[clip][place] for clip, place in zip(clips, said, strict=True)],
+            [owners[clip][place] for clip, place in zip(clips, said, strict=True)],
+            {},
+        )
+        assert np.array_equal(Positives([source]).of(drawn), slow([source], drawn))

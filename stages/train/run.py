@@ -1,0 +1,91 @@
+"""What the two doors share: from a model and its pairs to the outputs of a training stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from clapline.model.clap import Clap
+from clapline.params.machine import Machine
+from clapline.params.training import Training
+from stages.train.batches import validate_every
+from stages.train.checkpoints import Checkpoint
+from stages.train.clips import validation_clips
+from stages.train.data import TeacherView, TrainingData
+from stages.train.distributed import is_first, rank, world_size
+from stages.train.feeder import Feeder
+from stages.train.loop import Trainer
+from stages.train.outputs import write_outputs
+from stages.train.validation import Validation
+
+LIVE = Path("reports/live")
+
+
+def train_and_write(
+    stage: str,
+    clap: Clap,
+    data: TrainingData,
+    val: pd.DataFrame,
+    settings: Training,
+    machine: Machine,
+    seed: int,
+    *,
+    checkpoint: Checkpoint,
+    fill: float,
+    words: str,
+    began: float,
+    teacher: TeacherView | None = None,
+) -> None:
+    """Train, then write models/<stage> and reports/<stage> (the first of several processes does).
+
+    Args:
+        stage: teacher or student.
+        clap: the model as it starts; on its device.
+        data: what it draws from.
+        val: the clips that choose the kept weights; none: the last step's are kept.
+        settings: the stage's section.
+        machine: how, never what.
+        seed: of the run.
+        checkpoint: where a killed run goes on.
+        fill: mean of the training features, which masked places are set to.
+        words: one paragraph about the pairs, for the report and the model card.
+        began: time.perf_counter() at the start of the stage.
+        teacher: what soft targets are made of.
+    """
+    feeder = Feeder(
+        data,
+        settings,
+        clap.settings,
+        clap.text,
+        seed=seed,
+        stage=stage,
+        teacher=teacher,
+        rank=rank(),
+        world=world_size(),
+    )
+    validation = None
+    if not val.empty:
+        validation = Validation(val, validation_clips(clap, val, machine, stage))
+    trainer = Trainer(
+        clap,
+        feeder,
+        settings,
+        stage=stage,
+        seed=seed,
+        machine=machine,
+        validate_every=validate_every(settings, data.sources),
+        validation=validation,
+        live=LIVE / stage,
+        fill=fill,
+    )
+    history = trainer.run(checkpoint)
+    if is_first():
+        write_outputs(stage, clap, history, data, settings, words, began)
+        checkpoint.finish()
+
+
+def chosen_datasets(clips: pd.DataFrame, by_dataset: Mapping[str, float] | None) -> pd.DataFrame:
+    """Return the clips of the datasets that a run is to learn from; all where none are named."""
+    return clips if by_dataset is None else clips[clips.dataset.isin(set(by_dataset))]

@@ -1,0 +1,125 @@
+"""The sources of pairs, from tables: original pairs (as a whole or by dataset), curated ones, and mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from clapline.errors import UserError
+from stages.train.data import Key, Source
+
+
+def paired_sources(
+    clips: pd.DataFrame,
+    rows: Mapping[Key, int],
+    weight: float,
+    synthetic: pd.DataFrame,
+    by_dataset: Mapping[str, float] | None = None,
+    where: str = "student.sources",
+) -> list[Source]:
+    """Return the original pairs: one source, or one for each dataset that `by_dataset` names.
+
+    A dataset's source weighs `weight` times its share of the weights; datasets that are not named are not drawn from.
+
+    Args:
+        clips: the training rows of the captioned paired table.
+        rows: where each clip is among the run's clips.
+        weight: sampling weight of all of them together.
+        synthetic: rows of the synthetic table (may be empty).
+        by_dataset: weights of the datasets among themselves; None: every clip alike.
+        where: the setting that a message names.
+
+    Raises:
+        UserError: `by_dataset` names a dataset that has no training clip, or every weight in it is 0.
+    """
+    if by_dataset is None:
+        return [paired_source(clips, rows, weight, synthetic)]
+    known = sorted(set(clips.dataset))
+    unknown = [dataset for dataset in by_dataset if dataset not in known]
+    if unknown:
+        raise UserError(
+            f"{where}.by_dataset names {unknown[0]!r}, which has no paired training clip; known: {', '.join(known)}"
+        )
+    total = sum(by_dataset.values())
+    if min(by_dataset.values()) < 0 or not total:
+        raise UserError(f"{where}.by_dataset: weights must be 0 or more, and one of them above 0")
+    return [
+        paired_source(
+            clips[clips.dataset == dataset],
+            rows,
+            weight * share / total,
+            synthetic[synthetic.dataset == dataset],
+            f"paired {dataset}",
+        )
+        for dataset, share in by_dataset.items()
+    ]
+
+
+def paired_source(
+    clips: pd.DataFrame, rows: Mapping[Key, int], weight: float, synthetic: pd.DataFrame, name: str = "paired"
+) -> Source:
+    """Return one source of original pairs; arguments as for `paired_sources`."""
+    written = synthetic.groupby(["dataset", "clip_id"])["text"].apply(list).to_dict()
+    keys = list(zip(clips.dataset, clips.clip_id, strict=True))
+    return Source(
+        name=name,
+        weight=weight,
+        clips=[rows[key] for key in keys],
+        captions=[list(captions) for captions in clips.captions],
+        owners=[[key] * len(captions) for key, captions in zip(keys, clips.captions, strict=True)],
+        synthetic=[written.get(key, []) for key in keys],
+    )
+
+
+def curated_source(pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
+    """Return the source of curated pairs; a clip's pairs share its draws, so that hubs gain nothing by their number."""
+    if weight and pairs.empty:
+        raise UserError("student.sources.curated is above 0 but curation kept no pair")
+    captions: dict[Key, list[str]] = {}
+    owners: dict[Key, list[Key]] = {}
+    for pair in pairs.sort_values(["dataset", "clip_id"], kind="stable").itertuples(index=False):
+        key = (pair.dataset, pair.clip_id)
+        captions.setdefault(key, []).append(pair.text)
+        owners.setdefault(key, []).append((pair.text_dataset, pair.text_clip_id))
+    return Source("curated", weight, [rows[key] for key in captions], list(captions.values()), list(owners.values()))
+
+
+def mixed_source(clips: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
+    """Return the source of mixtures: clips that the stage mix made of two others each, with the caption that tells it.
+
+    Each caption is owned by its mixture, not by the two clips that went into it. A batch comes from one source, so a
+    mixture never meets the captions of its parts; and two mixtures that share a part are rightly negatives of each
+    other, since each caption tells a sound, an edit or an order that the other's audio lacks. Equal captions are
+    positives as everywhere. Mixtures have neither paraphrases nor synthetic captions: the caption is its own view.
+    """
+    keys = list(zip(clips.dataset, clips.clip_id, strict=True))
+    captions = [list(captions) for captions in clips.captions]
+    owners = [[key] * len(texts) for key, texts in zip(keys, captions, strict=True)]
+    return Source("mixed", weight, [rows[key] for key in keys], captions, owners)
+
+
+def check_mixtures(clips: pd.DataFrame, duration_s: float) -> None:
+    """Raise a UserError when there is no mixture, or one is longer than what the model hears: a part goes unheard."""
+    if clips.empty:
+        raise UserError("student.sources.mixed is above 0 but there is no mixture: set mix.clips above 0")
+    longest_s = float(clips.duration_s.max())
+    if longest_s > duration_s + 1e-3:
+        raise UserError(
+            f"student.sources.mixed: mixtures last up to {longest_s:g} s but the model hears {duration_s:g} s; "
+            f"set mix.maximum_duration_s to at most {duration_s:g}, or lengthen teacher.model.features.duration_s"
+        )
+
+
+def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[int, dict[str, list[str]]]:
+    """Return level → caption → its paraphrases, from the training paraphrases."""
+    missing = [level for level in levels if level not in set(table.level)]
+    if missing:
+        raise UserError(
+            f"objective.paraphrase.levels asks for {missing}, of which there is no training paraphrase: "
+            "paraphrase.levels does not name it, or every text was dropped (reports/paraphrase/dropped.csv)"
+        )
+    return {
+        level: table[table.level == level].groupby("original")["text"].apply(lambda texts: sorted(set(texts))).to_dict()
+        for level in levels
+    }

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from clapline.errors import UserError
+from clapline.tables.captions import PARAPHRASES, SYNTHETIC
+from clapline.tables.pairs import PAIRS
+from stages.train.batches import Sampler
+from stages.train.data import TrainingData
+from stages.train.sources import curated_source, paired_source, paired_sources, paraphrases_by_caption
+from tests.stages.train.conftest import clips_of
+
+
+def test_sources_from_tables_join_by_clip_id_never_by_row():
+    """Known trap 15 of the field: captions joined by row position."""
+    clips = pd.DataFrame({"dataset": ["d", "d"], "clip_id": ["x", "y"], "captions": [["cx"], ["cy"]]})
+    rows = {("d", "y"): 1, ("d", "x"): 0}
+    synthetic = SYNTHETIC.frame([{"dataset": "d", "clip_id": "y", "caption_index": 0, "text": "sy"}])
+    source = paired_source(clips, rows, 1.0, synthetic)
+    assert (source.captions, source.synthetic) == ([["cx"], ["cy"]], [[], ["sy"]])
+    pairs = PAIRS.frame(
+        [
+            {"dataset": "d", "clip_id": "y", "text": "t1", "text_dataset": "d", "text_clip_id": "x"},
+            {"dataset": "d", "clip_id": "x", "text": "t2", "text_dataset": "d", "text_clip_id": "y"},
+            {"dataset": "d", "clip_id": "y", "text": "t3", "text_dataset": "e", "text_clip_id": "z"},
+        ]
+    )
+    curated = curated_source(pairs, rows, 1.0)
+    assert (list(curated.clips), list(curated.captions)) == ([0, 1], [["t2"], ["t1", "t3"]])
+    assert list(curated.owners) == [[("d", "y")], [("d", "x"), ("e", "z")]]
+
+
+def test_curated_pairs_that_are_asked_for_must_be_there():
+    with pytest.raises(UserError, match="kept no pair"):
+        curated_source(PAIRS.frame(), {}, 1.0)
+
+
+CLIPS = pd.DataFrame(
+    {
+        "dataset": ["clotho", "clotho", "wavcaps", "freesound"],
+        "clip_id": ["0", "1", "0", "0"],
+        "captions": [["a"], ["b"], ["c"], ["d"]],
+    }
+)
+ROWS = {key: row for row, key in enumerate(zip(CLIPS.dataset, CLIPS.clip_id, strict=True))}
+
+
+def test_without_weights_every_paired_clip_is_in_one_source():
+    (source,) = paired_sources(CLIPS, ROWS, 0.7, SYNTHETIC.frame())
+    assert (source.name, source.weight, source.clips) == ("paired", 0.7, [0, 1, 2, 3])
+
+
+def test_a_source_for_each_dataset_shares_the_weight_of_all():
+    written = {"caption_index": 0, "text": "s"}
+    synthetic = SYNTHETIC.frame([{"dataset": name, "clip_id": "0", **written} for name in ("clotho", "wavcaps")])
+    sources = paired_sources(CLIPS, ROWS, 0.8, synthetic, {"clotho": 1.0, "wavcaps": 3.0})
+    assert [(source.name, source.clips) for source in sources] == [("paired clotho", [0, 1]), ("paired wavcaps", [2])]
+    assert [source.weight for source in sources] == pytest.approx([0.2, 0.6])
+    assert [source.synthetic for source in sources] == [[["s"], []], [["s"]]]
+    sampler = Sampler(TrainingData(clips_of(4), sources), 4000, 2, 0, "teacher")
+    assert (sampler.source_of_step == 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert {clip for step in range(50) for clip in sampler.draw(step).clips} == {0, 1, 2}
+
+
+def test_a_dataset_that_is_not_there_and_no_weight_are_refused():
+    with pytest.raises(UserError, match=r"teacher.*'clotto'.*known: clotho, freesound, wavcaps"):
+        paired_sources(CLIPS, ROWS, 1.0, SYNTHETIC.frame(), {"clotto": 1.0}, "teacher.sources")
+    for weights in ({"clotho": 0.0}, {"clotho": -1.0, "wavcaps": 2.0}):
+        with pytest.raises(UserError, match="above 0"):
+            paired_sources(CLIPS, ROWS, 1.0, SYNTHETIC.frame(), weights)
+
+
+def test_asking_for_a_level_that_was_not_written_is_refused():
+    table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
+    assert paraphrases_by_caption(table, [1]) == {1: {"a": ["b"]}}
+    with pytest.raises(UserError, match="levels"):
+        paraphrases_by_caption(table, [1, 2])
+
+
+def test_a_level_without_texts_may_be_not_asked_for_or_wholly_dropped():
+    table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
+    with pytest.raises(UserError, match=r"\[2\].*paraphrase\.levels does not name it, or every text was dropped"):
+        paraphrases_by_caption(table, [1, 2])
