@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -138,31 +139,67 @@ def _check_exclusions(leakage: Leakage, datasets: Mapping[str, Any], path: Path 
 
 
 def _check_training(checked: dict[str, Any], path: Path | str) -> None:
-    teacher: Teacher = checked["teacher"]
-    student: Student = checked["student"]
+    models = models_of(checked)
     rate = checked["prepare"].sample_rate_hz
-    _check_model(teacher.model, rate, f"{path}: teacher.model.features")
-    if student.model is not None:
-        _check_model(student.model, rate, f"{path}: student.model.features")
-        _check_same_features(teacher, student, path)
+    for name, model in models.items():
+        if model.start is None:
+            _check_model(model, rate, f"{path}: {name}.model.features")
     _check_objectives(checked, path)
+    _check_curation(checked, path)
     _check_mixtures(checked, path)
-    curate = checked["curate"]
-    if curate.strategy != "du" and not checked["roles"].labels:
-        raise UserError(f"{path}: curate.strategy = {curate.strategy!r} aims at labels, but roles.labels is empty")
-    validates = any(entry.use == "val" for entry in checked["roles"].paired)
-    sections: dict[str, Training] = {"teacher": teacher, "student": student}
-    for name, section in sections.items():
-        if section.choose == "best" and not validates:
+    paired = checked["roles"].paired
+    for name, section in _trained(checked).items():
+        if section.choose == "best" and all(entry.use != "val" for entry in paired):
             raise UserError(
                 f"{path}: {name}.choose = 'best' needs an entry of roles.paired with use: val; or say 'last'"
             )
-        model = student.model if name == "student" and student.model is not None else teacher.model
-        crop_s, duration_s = section.augmentation.crop_s, model.features.duration_s
-        if crop_s is not None and crop_s > duration_s:
+        crop_s, duration_s = section.augmentation.crop_s, models[name].features.duration_s
+        if crop_s is not None and models[name].start is None and crop_s > duration_s:
             raise UserError(
                 f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
             )
+        known = {entry.dataset for entry in paired if entry.use == "train"}
+        for dataset in section.sources.by_dataset or {}:
+            if dataset not in known:
+                raise UserError(
+                    f"{path}: {name}.sources.by_dataset names {dataset!r}, of which roles.paired trains nothing; "
+                    f"it trains on: {', '.join(sorted(known))}"
+                )
+    machine: Machine = checked["machine"]
+    if machine.nodes > 1 and machine.rendezvous is None:
+        raise UserError(f"{path}: machine.nodes = {machine.nodes} needs machine.rendezvous, host:port of the first one")
+
+
+def _trained(checked: dict[str, Any]) -> dict[str, Training]:
+    return {name: checked[name] for name in ("teacher", "student")}
+
+
+def models_of(checked: dict[str, Any]) -> dict[str, Model]:
+    """Return the architecture of teacher and student by name; the student's may be the teacher's."""
+    teacher: Model = checked["teacher"].model
+    return {"teacher": teacher, "student": checked["student"].model or teacher}
+
+
+def _check_curation(checked: dict[str, Any], path: Path | str) -> None:
+    """Curation and soft targets compare clips by vectors, which text-aware pooling does not give."""
+    curate, student, roles = checked["curate"], checked["student"], checked["roles"]
+    if curate.strategy != "du" and not roles.labels:
+        raise UserError(f"{path}: curate.strategy = {curate.strategy!r} aims at labels, but roles.labels is empty")
+    if student.sources.curated and not roles.unpaired and curate.strategy != "ds":
+        raise UserError(
+            f"{path}: student.sources.curated = {student.sources.curated:g}, but roles.unpaired is empty: "
+            "there is nothing to curate"
+        )
+    if models_of(checked)["teacher"].audio.pooling == "tap":
+        for key, used in {
+            "roles.unpaired": bool(roles.unpaired),
+            "student.objective.contrastive.targets: soft": student.objective.contrastive.targets == "soft",
+        }.items():
+            if used:
+                raise UserError(
+                    f"{path}: teacher.model.audio.pooling: tap gives clips no embeddings of their own, which {key} "
+                    "needs; take pooling: mean, or leave that out"
+                )
 
 
 def _check_mixtures(checked: dict[str, Any], path: Path | str) -> None:
@@ -171,21 +208,16 @@ def _check_mixtures(checked: dict[str, Any], path: Path | str) -> None:
         return
     if not checked["mix"].clips:
         raise UserError(f"{path}: student.sources.mixed = {student.sources.mixed}, but mix.clips = 0: nothing is mixed")
-    heard_s = (student.model or checked["teacher"].model).features.duration_s
-    if checked["mix"].maximum_duration_s > heard_s:
+    model = models_of(checked)["student"]
+    heard_s = model.features.duration_s
+    if model.start is None and checked["mix"].maximum_duration_s > heard_s:
         raise UserError(
             f"{path}: mix.maximum_duration_s = {checked['mix'].maximum_duration_s} is longer than the "
             f"features.duration_s = {heard_s} that the student hears: a sound that the caption tells would be cut off"
         )
 
 
-def _check_same_features(teacher: Teacher, student: Student, path: Path | str) -> None:
-    if student.model is not None and student.model.features != teacher.model.features:
-        raise UserError(f"{path}: student.model.features must equal teacher.model.features: both hear the same clips")
-
-
 def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
-    teacher: Teacher = checked["teacher"]
     student: Student = checked["student"]
     views, written = student.objective.paraphrase, checked["paraphrase"].levels
     if views.weight and not set(views.levels) <= set(written):
@@ -193,25 +225,32 @@ def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
             f"{path}: student.objective.paraphrase.levels = {views.levels}, but paraphrase.levels = {written} "
             "are all that is written"
         )
-    towers = {"teacher": teacher.model.text, "student": (student.model or teacher.model).text}
-    for name, objective in {"teacher": teacher.objective, "student": student.objective}.items():
-        if objective.contrastive.ignore_similar_captions_above is not None and not towers[name].frozen:
+    for name, model in models_of(checked).items():
+        contrastive = checked[name].objective.contrastive
+        if model.start is not None:
+            continue
+        if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
             raise UserError(
                 f"{path}: {name}.objective.contrastive.ignore_similar_captions_above compares captions by a frozen "
                 "text tower; set model.text.frozen: true or null here"
+            )
+        if contrastive.form == "sigmoid" and model.temperature.bias is None:
+            raise UserError(
+                f"{path}: {name}.objective.contrastive.form: sigmoid needs a first value of the logits' bias: set "
+                f"{'teacher' if checked[name].model is None else name}.model.temperature.bias, about "
+                f"{-math.log(checked[name].batch_size - 1):.1f} for this batch size"
             )
 
 
 def _check_model(model: Model, rate_hz: int, where: str) -> None:
     features = model.features
-    if features.sample_rate_hz != rate_hz:
+    if features.prepared_rate_hz != rate_hz:
+        key = "sample_rate_hz" if features.resample_from_hz is None else "resample_from_hz"
+        hint = ""
+        if features.resample_from_hz is None:
+            hint = f"; or resample_from_hz: {rate_hz} resamples every clip"
         raise UserError(
-            f"{where}.sample_rate_hz = {features.sample_rate_hz} must equal prepare.sample_rate_hz = {rate_hz}"
+            f"{where}.{key} = {features.prepared_rate_hz} must equal prepare.sample_rate_hz = {rate_hz}{hint}"
         )
-    if features.duration_s * rate_hz < 2 * features.window_samples:
+    if features.segment_samples < 2 * features.window_samples:
         raise UserError(f"{where}.duration_s = {features.duration_s} is shorter than two analysis windows")
-    if not features.minimum_hz < features.maximum_hz <= rate_hz / 2:
-        raise UserError(
-            f"{where}: minimum_hz = {features.minimum_hz} and maximum_hz = {features.maximum_hz} must be in order "
-            f"and no more than half the sample rate, {rate_hz / 2}"
-        )

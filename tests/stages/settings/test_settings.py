@@ -71,8 +71,8 @@ def test_the_repositorys_own_settings_pass():
         ({"curate": None}, ["section 'curate' is missing"]),
         ({"leakage__exclusions": ["listed"]}, ["leakage.exclusions: 'listed' is no dataset", "sounds, words"]),
         ({"leakage__exclusions": ["words"]}, ["'words' is of kind captions_file", "exclusions_file"]),
-        ({"teacher__learning_rte": 0.1}, ["teacher.learning_rte is not a known setting", "'learning_rate'"]),
-        ({"teacher__learning_rate": "1e-4"}, ["teacher.learning_rate = '1e-4'", "write 1.0e-4"]),
+        ({"teacher__learning_rte": 0.1}, ["teacher.learning_rte is not a known setting", "'learning_rates'"]),
+        ({"teacher__learning_rates": {"audio": "1e-4"}}, ["teacher.learning_rates.audio = '1e-4'", "write 1.0e-4"]),
         ({"teacher__steps": 10.5}, ["teacher.steps = 10.5", "integer"]),
         ({"curate__sigma_audio_text": 1.5}, ["curate.sigma_audio_text = 1.5", "less than or equal to 1"]),
         ({"curate__sigma_text_text": -2.0}, ["curate.sigma_text_text = -2.0", "greater than or equal to -1"]),
@@ -82,13 +82,26 @@ def test_the_repositorys_own_settings_pass():
         ({"datasets": {}}, ["datasets must name at least one"]),
         ({"datasets__a b": {"kind": "folder", "path": "x"}}, ["'a b' is no name for a dataset"]),
         ({"roles__unpaired__0__dataset": "sonds"}, ["roles.unpaired.0.dataset = 'sonds'", "names: sounds, words"]),
-        ({"roles__unpaired": []}, ["roles.unpaired", "at least 1 item"]),
+        ({"roles__unpaired": [], "student__sources": {"curated": 1.0}}, ["roles.unpaired is empty", "curated = 1"]),
+        ({"roles__text": []}, ["roles.text", "at least 1 item"]),
         ({"roles__text": None}, ["roles.text is missing"]),
         ({"roles__paired__0__share": [0.5, 0.2]}, ["roles.paired.0", "share [0.5, 0.2] must be"]),
         ({"roles__paired__0__use": "val"}, ["no entry with use: train"]),
         ({"roles__paired": [{"dataset": "sounds"}]}, ["teacher.choose = 'best' needs an entry", "use: val"]),
         ({"prepare__sample_rate_hz": 32000}, ["sample_rate_hz = 16000 must equal prepare.sample_rate_hz = 32000"]),
-        ({"teacher__model__features__maximum_hz": 9000.0}, ["maximum_hz = 9000.0", "8000.0"]),
+        ({"teacher__model__features__maximum_hz": 9000.0}, ["teacher.model.features", "maximum_hz 9000 is above half"]),
+        ({"teacher__model": {"audio": {"kind": "htsat"}}}, ["teacher.model", "htsat needs features.kind clap"]),
+        ({"teacher__model": {"start": "x", "text": {}}}, ["teacher.model", "leave out text"]),
+        (
+            {"teacher__model": {"features": {"kind": "passt"}, "audio": {"kind": "passt"}}},
+            ["sample_rate_hz = 32000 must equal prepare.sample_rate_hz = 16000", "resample_from_hz: 16000"],
+        ),
+        ({"teacher__model": {"audio": {"pooling": "tap"}}}, ["pooling: tap", "roles.unpaired needs"]),
+        ({"teacher__epochs": 2.0, "teacher__steps": 5}, ["set steps or epochs"]),
+        ({"teacher__augmentation": {"mixing": 0.5}}, ["teacher", "needs inputs: streamed"]),
+        ({"teacher__objective": {"contrastive": {"form": "sigmoid"}}}, ["teacher.model.temperature.bias", "-4.1"]),
+        ({"teacher__sources": {"by_dataset": {"clotho": 1.0}}}, ["'clotho'", "it trains on: "]),
+        ({"machine__nodes": 2}, ["machine.nodes = 2 needs machine.rendezvous"]),
         ({"teacher__augmentation__crop_s": 7.5}, ["teacher.augmentation.crop_s = 7.5", "duration_s = 5.0"]),
         ({"stress": {"model": "m", "languages": ["de", "en"]}}, ["stress", "en is what the captions are written in"]),
         ({"synthesize": {"model": "m", "languages": ["en"]}}, ["synthesize", "en is what the captions are written in"]),
@@ -126,12 +139,12 @@ def test_the_door(tmp_path):
     params(tmp_path)
     done = run(tmp_path, "-m", "stages.settings")
     assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 19 sections are valid\n", "")
-    params(tmp_path, student__learning_rate="3e-4")
+    params(tmp_path, student__learning_rates={"audio": "3e-4"})
     failed = run(tmp_path, "-m", "stages.settings")
     assert failed.returncode == 2
     assert failed.stdout == ""
     assert failed.stderr.count("\n") == 1
-    assert failed.stderr.startswith("error: params.yaml: student.learning_rate = '3e-4'")
+    assert failed.stderr.startswith("error: params.yaml: student.learning_rates.audio = '3e-4'")
     (tmp_path / "params.yaml").write_text("seed: [0\n")
     broken = run(tmp_path, "-m", "stages.settings")
     assert (broken.returncode, broken.stderr.count("\n")) == (2, 1)
