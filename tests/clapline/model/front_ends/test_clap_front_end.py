@@ -2,8 +2,8 @@
 
 In float32 a band far below the loudest one of its frame carries the rounding of the loud one: within 80 dB of it the
 difference is below 0.005 dB (0.003 measured on a sweep, 0.0001 on noise); below that, powers agree within 1e-5 of the
-frame's largest. Filters of the HTK scale are float32 too: their smallest weights, 1e-5 of the largest, are up to 0.33 dB
-off, and a band that a sweep touches with such a weight alone by 0.03 dB.
+frame's largest. Filters of the HTK scale are float32 too: their smallest weights, 1e-5 of the largest, are up to 0.33
+dB off, and a band that a sweep touches with such a weight alone by 0.03 dB.
 """
 
 from __future__ import annotations

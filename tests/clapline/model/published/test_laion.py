@@ -116,7 +116,7 @@ def test_a_fused_checkpoint_from_waveforms_on(authors, filled, tokenizer, tmp_pa
     assert left
     inside = "audio_encoder.patch_embed."
     assert all(name.startswith((f"{inside}fusion_model.", f"{inside}mel_conv2d.")) for name in left)
-    # Fused weights have the same names with the authors, but for the tower's own (factory.py, model_type HTSAT).
+    # The authors call the parts of the fusion as transformers does (htsat.py, PatchEmbed).
     own = tower.state_dict()
     fused = {f"audio_branch.{name.removeprefix('audio_encoder.')}": own[name] for name in left}
     clap, report = start_from(saved(state | fused, tmp_path), str(tokenizer("roberta")))
