@@ -51,6 +51,12 @@ class AudioEncoder(Section):
             raise ValueError("weights bring their own sizes: leave config out")
         if (self.patchout_bands or self.patchout_frames) and self.kind != "passt":
             raise ValueError("patchout is for kind passt")
+        if self.architecture and self.kind != "vision":
+            raise ValueError("architecture is for kind vision")
+        if self.states == "segment" and self.kind in ("cnn", "atst"):
+            raise ValueError(f"kind {self.kind} has no summary of its own: states must be frames")
+        if self.patch_stride and self.kind not in ("passt", "atst", "ast"):
+            raise ValueError("patch_stride is for kinds passt, atst and ast")
         if self.frozen and not self.weights:
             raise ValueError("frozen needs weights: a random encoder that never learns hears nothing")
         return self

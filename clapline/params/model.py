@@ -35,6 +35,12 @@ class Temperature(Section):
     maximum_scale: float = Field(100.0, ge=1, le=10000, description="bound on 1 / temperature")
     bias: float | None = Field(None, ge=-100, le=100, description="learned bias of the logits (sigmoid); null: none")
 
+    @model_validator(mode="after")
+    def _within_its_bound(self) -> Temperature:
+        if 1 / self.initial > self.maximum_scale:
+            raise ValueError(f"initial {self.initial:g} is a scale of {1 / self.initial:g}, above maximum_scale")
+        return self
+
 
 class Metadata(Section):
     """Tags of a clip, through the text encoder, beside its audio (late fusion)."""

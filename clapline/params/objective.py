@@ -40,6 +40,8 @@ class Objective(Section):
     def _something_to_learn(self) -> Objective:
         if self.contrastive.weight + self.paraphrase.weight == 0:
             raise ValueError("every weight is 0: nothing to learn")
+        if self.contrastive.weight == 0 and self.paraphrase.pairs == "text":
+            raise ValueError("contrastive.weight 0 with paraphrase.pairs text teaches the audio encoder nothing")
         if self.contrastive.form == "sigmoid" and self.contrastive.targets == "soft":
             raise ValueError("contrastive.form sigmoid judges pairs one by one: contrastive.targets must be hard")
         if self.contrastive.targets == "soft" and self.contrastive.ignore_similar_captions_above is not None:

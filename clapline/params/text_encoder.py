@@ -36,6 +36,10 @@ class TextEncoder(Section):
             raise ValueError("kind: pretrained needs a model id")
         if self.kind == "architecture" and not self.architecture:
             raise ValueError("kind: architecture needs an architecture, e.g. roberta")
+        if self.kind != "pretrained" and self.model:
+            raise ValueError("model needs kind: pretrained")
+        if self.kind != "architecture" and self.architecture:
+            raise ValueError("architecture needs kind: architecture")
         if self.kind != "pretrained" and self.frozen:
             raise ValueError("frozen needs kind: pretrained")
         if self.kind != "architecture" and self.config:

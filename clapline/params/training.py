@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,17 @@ class Augmentation(Section):
     mel_jitter: bool = Field(False, description="random edges of the mel filters, as PaSST trains (passt, streamed)")
     effects: Effects = Field(default_factory=Effects)
     text_dropout: float = Field(0.0, ge=0, lt=1, description="share of the words of a caption that are dropped")
+
+    @property
+    def of_features(self) -> bool:
+        """Whether anything changes the features."""
+        return bool(
+            self.crop_s
+            or self.gain
+            or self.frequency_shift_bands
+            or self.frequency_mask_bands
+            or self.time_mask_frames
+        )
 
     @property
     def of_waveforms(self) -> bool:
@@ -84,10 +95,17 @@ class Training(Section):
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the encoders; losses are in fp32")
     choose: Literal["best", "last"] = Field("best", description="best validation mAP@10, or the last step")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_alone(cls, values: Any) -> Any:
+        """Let `epochs` stand by itself: where `steps` is left out, its default must not outweigh it."""
+        if isinstance(values, dict) and values.get("epochs") is not None and "steps" not in values:
+            return {**values, "steps": None}
+        return values
+
     @model_validator(mode="after")
     def _training_consistent(self) -> Training:
-        both = self.epochs is not None and self.steps is not None and "steps" in self.model_fields_set
-        if both or (self.epochs is None and self.steps is None):
+        if (self.epochs is None) == (self.steps is None):
             raise ValueError("set steps or epochs, one of the two (the other null)")
         if self.warm_up > self.cosine_until:
             raise ValueError(f"warm_up {self.warm_up:g} must not end after cosine_until {self.cosine_until:g}")

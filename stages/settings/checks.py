@@ -149,15 +149,6 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
     _check_mixtures(checked, path)
     paired = checked["roles"].paired
     for name, section in _trained(checked).items():
-        if section.choose == "best" and all(entry.use != "val" for entry in paired):
-            raise UserError(
-                f"{path}: {name}.choose = 'best' needs an entry of roles.paired with use: val; or say 'last'"
-            )
-        crop_s, duration_s = section.augmentation.crop_s, models[name].features.duration_s
-        if crop_s is not None and models[name].start is None and crop_s > duration_s:
-            raise UserError(
-                f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
-            )
         known = {entry.dataset for entry in paired if entry.use == "train"}
         for dataset in section.sources.by_dataset or {}:
             if dataset not in known:
@@ -165,9 +156,48 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
                     f"{path}: {name}.sources.by_dataset names {dataset!r}, of which roles.paired trains nothing; "
                     f"it trains on: {', '.join(sorted(known))}"
                 )
+        chosen = section.sources.by_dataset
+        learned = {entry.dataset for entry in paired} if chosen is None else {key for key in chosen if chosen[key]}
+        if not learned:
+            raise UserError(f"{path}: {name}.sources.by_dataset: every weight is 0")
+        if section.choose == "best" and not any(e.use == "val" and e.dataset in learned for e in paired):
+            among = "" if chosen is None else f" of {', '.join(sorted(learned))}"
+            raise UserError(
+                f"{path}: {name}.choose = 'best' needs an entry of roles.paired{among} with use: val; or say 'last'"
+            )
+        _check_inputs(name, section, models[name], path)
+        crop_s, duration_s = section.augmentation.crop_s, models[name].features.duration_s
+        if crop_s is not None and models[name].start is None and crop_s > duration_s:
+            raise UserError(
+                f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
+            )
     machine: Machine = checked["machine"]
     if machine.nodes > 1 and machine.rendezvous is None:
         raise UserError(f"{path}: machine.nodes = {machine.nodes} needs machine.rendezvous, host:port of the first one")
+
+
+def _check_inputs(name: str, section: Training, model: Model, path: Path | str) -> None:
+    """Refuse changes of clips or captions that the model cannot be given; of a model to be loaded nothing is known."""
+    changes = section.augmentation
+    refused = {}
+    if model.start is None:
+        crops = changes.crop_s is not None
+        refused = {
+            "crop_s does not go with features.segment_s": crops and model.features.segments > 1,
+            "crop_s would be stretched by audio.kind htsat, which hears a fixed length": (
+                crops and model.audio.kind == "htsat"
+            ),
+            "mel_jitter needs features.kind passt": changes.mel_jitter and model.features.kind != "passt",
+            "text_dropout makes new texts, of which a frozen text encoder has no state": (
+                changes.text_dropout and model.text.frozen
+            ),
+            "a frozen audio encoder's states are stored and never augmented": (
+                model.audio.frozen and (changes.of_features or changes.of_waveforms)
+            ),
+        }
+    for reason, met in refused.items():
+        if met:
+            raise UserError(f"{path}: {name}.augmentation: {reason}")
 
 
 def _trained(checked: dict[str, Any]) -> dict[str, Training]:
@@ -219,6 +249,12 @@ def _check_mixtures(checked: dict[str, Any], path: Path | str) -> None:
 
 def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
     student: Student = checked["student"]
+    started = checked["teacher"].model.start
+    if student.init == "scratch" and student.model is None and started is not None:
+        raise UserError(
+            f"{path}: student.init = 'scratch' with model: null takes the teacher's settings, but the teacher is "
+            f"{started} as a whole, which is no settings: say student.model, or init: teacher"
+        )
     views, written = student.objective.paraphrase, checked["paraphrase"].levels
     if views.weight and not set(views.levels) <= set(written):
         raise UserError(
@@ -228,6 +264,11 @@ def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
     for name, model in models_of(checked).items():
         contrastive = checked[name].objective.contrastive
         if model.start is not None:
+            if contrastive.form == "sigmoid":
+                raise UserError(
+                    f"{path}: {name}.objective.contrastive.form: sigmoid needs a bias of the logits, which a model "
+                    "started whole has not; take form: softmax, or say the model in parts"
+                )
             continue
         if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
             raise UserError(

@@ -107,3 +107,8 @@ def set_feature_scale(clap: Clap, mean: float, deviation: float) -> None:
     if hasattr(clap.audio, "set_scale"):
         with torch.no_grad():
             clap.audio.set_scale(mean, deviation)
+
+
+def initial_weights(clap: Clap) -> list[str]:
+    """Return hashes of the weights that a run starts from, those of a frozen text encoder among them."""
+    return [weights_key(clap), str(getattr(clap.text, "weights", ""))]

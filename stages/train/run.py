@@ -66,7 +66,7 @@ def train_and_write(
         world=world_size(),
     )
     validation = None
-    if not val.empty:
+    if not val.empty and is_first():  # which alone validates, and tells the others
         validation = Validation(val, validation_clips(clap, val, machine, stage))
     trainer = Trainer(
         clap,
@@ -88,4 +88,4 @@ def train_and_write(
 
 def chosen_datasets(clips: pd.DataFrame, by_dataset: Mapping[str, float] | None) -> pd.DataFrame:
     """Return the clips of the datasets that a run is to learn from; all where none are named."""
-    return clips if by_dataset is None else clips[clips.dataset.isin(set(by_dataset))]
+    return clips if by_dataset is None else clips[clips.dataset.isin({name for name in by_dataset if by_dataset[name]})]

@@ -35,15 +35,16 @@ def paired_sources(
     """
     if by_dataset is None:
         return [paired_source(clips, rows, weight, synthetic)]
+    total = sum(by_dataset.values())
+    if min(by_dataset.values()) < 0 or not total:
+        raise UserError(f"{where}.by_dataset: weights must be 0 or more, and one of them above 0")
+    by_dataset = {dataset: share for dataset, share in by_dataset.items() if share}
     known = sorted(set(clips.dataset))
     unknown = [dataset for dataset in by_dataset if dataset not in known]
     if unknown:
         raise UserError(
             f"{where}.by_dataset names {unknown[0]!r}, which has no paired training clip; known: {', '.join(known)}"
         )
-    total = sum(by_dataset.values())
-    if min(by_dataset.values()) < 0 or not total:
-        raise UserError(f"{where}.by_dataset: weights must be 0 or more, and one of them above 0")
     return [
         paired_source(
             clips[clips.dataset == dataset],

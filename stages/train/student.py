@@ -20,7 +20,7 @@ from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.pairs import PAIRS
 from stages.train.checkpoints import Checkpoint
-from stages.train.clips import set_feature_scale, training_clips
+from stages.train.clips import initial_weights, set_feature_scale, training_clips
 from stages.train.data import TeacherView, TrainingData
 from stages.train.distributed import join
 from stages.train.launch import launch_if_needed
@@ -65,6 +65,7 @@ def main() -> None:
     teacher = Clap.from_pretrained("models/teacher").to(device)
     worded = [train, mixed] if weights.mixed else [train]
     clap = _student(settings, teacher, worded, seed).to(device)
+    weights_at_start = initial_weights(clap)
     if weights.mixed:
         check_mixtures(mixed, clap.settings.features.duration_s)
     inputs, mean, deviation = training_clips(clap, clips, settings, machine, seed, "student")
@@ -100,7 +101,9 @@ def main() -> None:
     )
     hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
-    with Checkpoint("student", settings.model_dump(), seed, hashes, code_hashes()) as checkpoint:
+    # Published weights are known by name in the settings: what they hold decides too.
+    decides = [settings.model_dump(), seed, hashes, code_hashes(), weights_at_start]
+    with Checkpoint("student", *decides) as checkpoint:
         train_and_write(
             "student", clap, data, val, settings, machine, seed,
             checkpoint=checkpoint, fill=mean, words=words, began=began, teacher=seen,

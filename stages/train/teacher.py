@@ -17,7 +17,7 @@ from clapline.storage import file_sha256
 from clapline.tables.captions import SYNTHETIC
 from clapline.tables.clips import CLIPS
 from stages.train.checkpoints import Checkpoint
-from stages.train.clips import set_feature_scale, training_clips
+from stages.train.clips import initial_weights, set_feature_scale, training_clips
 from stages.train.data import TrainingData
 from stages.train.distributed import join
 from stages.train.launch import launch_if_needed
@@ -41,6 +41,7 @@ def main() -> None:
     captions = [caption for captions in train.captions for caption in captions]
     torch.manual_seed(derived_seed(seed, "teacher", "weights"))
     clap = Clap.new(settings.model, captions).to(device)
+    weights_at_start = initial_weights(clap)
     clips, mean, deviation = training_clips(clap, train, settings, machine, seed, "teacher")
     if settings.model.start is None:
         set_feature_scale(clap, mean, deviation)
@@ -51,7 +52,9 @@ def main() -> None:
     if settings.steps == 0:
         words = f"The teacher is {settings.model.start or 'an untrained model'} as it is; it was not trained here."
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
-    with Checkpoint("teacher", settings.model_dump(), seed, file_sha256(PAIRED), code_hashes()) as checkpoint:
+    # Published weights are known by name in the settings: what they hold decides too.
+    decides = [settings.model_dump(), seed, file_sha256(PAIRED), code_hashes(), weights_at_start]
+    with Checkpoint("teacher", *decides) as checkpoint:
         train_and_write(
             "teacher", clap, data, val, settings, machine, seed,
             checkpoint=checkpoint, fill=mean, words=words, began=began,

@@ -15,6 +15,7 @@ from clapline.params.prepare import Prepare
 from clapline.params.roles import Roles
 from clapline.params.student import Student
 from clapline.params.teacher import Teacher
+from clapline.params.training import Training
 
 ENTRY = {"dataset": "d"}
 ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
@@ -88,3 +89,12 @@ def test_a_door_says_one_line_and_exits_with_two(capsys):
         main()
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "error: first second\n"
+
+
+def test_epochs_stand_by_themselves():
+    """The default of steps must not outweigh epochs that a user sets."""
+    assert Training.model_validate({"epochs": 3.0}).steps is None
+    assert Training.model_validate({}).steps == 1000
+    for both in ({"epochs": 3.0, "steps": 10}, {"epochs": None, "steps": None}):
+        with pytest.raises(ValueError, match="set steps or epochs"):
+            Training.model_validate(both)

@@ -21,7 +21,7 @@ from stages.captions.asking import Accepted, Outcome
 from stages.captions.events import new_event
 from stages.captions.synthesizing import Synthesis, Wish, synthesized
 from stages.captions.translating import BACK_TRANSLATE_TRAIN, back_translation
-from stages.train.data import paired_source
+from stages.train.sources import paired_source
 from tests.stages.captions.fault_server import FaultServer, completion
 from tests.stages.captions.places import clip, save, write_params
 
