@@ -1,4 +1,4 @@
-"""Batch norm over the clips of every process: a batch spread over processes is normed as one process norms it."""
+"""Over several processes: a gather with exact gradients, and batch norm as one process with the whole batch has it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,43 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def world_size() -> int:
+    """Return the number of processes that train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather(local: Tensor) -> Tensor:
+    """Return the rows of every process, `(rows, ...)` → `(processes · rows, ...)`, in the order of the ranks.
+
+    Each process must hold equally many rows. The gradient of a row is the sum of what every process sends back to it.
+
+    Let L be one loss that every process computes from all gathered rows E. Process r then has ∂L/∂E, and this gather's
+    backward gives its own rows e_r the sum over W processes, W · ∂L/∂e_r; so its parameters θ get
+    W · ∂L/∂e_r · ∂e_r/∂θ. DistributedDataParallel averages over the processes:
+        1/W · Σ_r W · ∂L/∂e_r · ∂e_r/∂θ = ∂L/∂θ,
+    the gradient of one process that holds the whole batch. A parameter that acts after the gather (temperature, bias)
+    gets ∂L/∂θ in each process, and their average is the same. So no loss is scaled and none is added up twice.
+    """
+    return local if world_size() == 1 else _Gather.apply(local)
+
+
+class _Gather(torch.autograd.Function):
+    # Of our own, from the two public collectives: torch's differentiable gathers are deprecated or private (2.13).
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, local: Tensor) -> Tensor:
+        ctx.rows = len(local)
+        parts = [torch.empty_like(local, memory_format=torch.contiguous_format) for _ in range(world_size())]
+        dist.all_gather(parts, local.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        summed = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed[dist.get_rank() * ctx.rows : (dist.get_rank() + 1) * ctx.rows]
 
 
 class GatheredBatchNorm(_BatchNorm):
@@ -31,7 +68,7 @@ class GatheredBatchNorm(_BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the normed activations; in training the running statistics move too."""
-        if not (self.training and _world() > 1):
+        if not (self.training and world_size() > 1):
             return super().forward(input)
         # Its code, not its class: DistributedDataParallel refuses a SyncBatchNorm on the CPU.
         return nn.SyncBatchNorm.forward(self, input) if input.is_cuda else self._over_processes(input)
@@ -44,7 +81,7 @@ class GatheredBatchNorm(_BatchNorm):
         variance, mean = torch.var_mean(values, dim=axes, correction=0)
         count = mean.new_full((1,), values.numel() / values.shape[1])
         # shape: (processes, 2 · channels + 1)
-        gathered = _Gather.apply(torch.cat([mean, variance, count]))
+        gathered = gather(torch.cat([mean, variance, count]).unsqueeze(0))
         means, variances, counts = gathered.split([len(mean), len(mean), 1], dim=1)
         share = counts / counts.sum()
         mean = (share * means).sum(dim=0)
@@ -87,23 +124,3 @@ def _gathered(norm: _BatchNorm) -> GatheredBatchNorm:
     # The very parameters and buffers: an optimiser that holds them goes on holding them.
     gathered._parameters, gathered._buffers = norm._parameters, norm._buffers
     return gathered.train(norm.training)
-
-
-def _world() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-class _Gather(torch.autograd.Function):
-    """One row of each process, `(values,)` → `(processes, values)`; gradients of a row are summed over processes."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, row: Tensor) -> Tensor:
-        rows = [torch.empty_like(row) for _ in range(_world())]
-        dist.all_gather(rows, row.contiguous())
-        return torch.stack(rows)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
-        summed = gradient.clone()
-        dist.all_reduce(summed)
-        return summed[dist.get_rank()]

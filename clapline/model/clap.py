@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from clapline.model.pooling import Pooling, TextAwarePooling, pool_tokens
 from clapline.model.text import build_text_encoder
 from clapline.params.model import Model
 
-# Captions encoded at a time. Not a knob: another batch size moves the last bits of an embedding.
+# Captions or waveforms encoded at a time. Not a knob: another batch size moves the last bits of an embedding.
 ENCODE_BATCH = 128
 
 
@@ -52,6 +52,7 @@ class Clap(nn.Module):
         )
         bias = settings.temperature.bias
         self.logit_bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        self.bound_logit_scale()
         if settings.audio.frozen:
             audio.requires_grad_(False)
 
@@ -111,8 +112,16 @@ class Clap(nn.Module):
         return self
 
     def logit_scale(self) -> Tensor:
-        """Return exp(log scale), clamped to the bound of the temperature settings; a scalar."""
-        return self.log_scale.clamp(max=math.log(self.settings.temperature.maximum_scale)).exp()
+        """Return exp(log scale), which is 1 / temperature; a scalar, within its bound after `bound_logit_scale`."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def bound_logit_scale(self) -> None:
+        """Bring the log scale back, in place, to the bound of the temperature settings: after every optimiser step.
+
+        Not on the way to the loss: a clamp there has no gradient above the bound, and the scale could never come back.
+        """
+        self.log_scale.data.clamp_(max=math.log(self.settings.temperature.maximum_scale))
 
     def listen(self, inputs: AudioInputs) -> States:
         """Return states along the time of each clip, `(clips, segments · positions, width)`, and which count.
@@ -183,16 +192,17 @@ class Clap(nn.Module):
             return self.pooling.cosines(text * math.sqrt(text.shape[-1]), audio)
         return (audio.mean.float() @ text.float().T).T
 
-    def forward(self, audio: AudioInputs, text: Inputs) -> tuple[Embeddings | States, Embeddings]:
-        """Return the audio side and the text side of a batch."""
-        return self.hear(audio), self.embed_text(text)
-
     @torch.inference_mode()
     def encode_texts(self, captions: Sequence[str]) -> np.ndarray:
         """Return unit embeddings `(captions, dimension)`, float32, in evaluation mode.
 
         Captions are encoded sorted by length, each distinct one once, so that equal captions get equal embeddings.
+
+        Raises:
+            UserError: a single text instead of a list of them, whose letters would be taken for captions.
         """
+        if isinstance(captions, str):
+            raise UserError(f"captions must be a list of texts: [{captions!r}]")
         self.eval()
         distinct = sorted(set(captions), key=lambda caption: (len(caption), caption))
         parts = [np.zeros((0, self.dimension), np.float32)]
@@ -208,20 +218,43 @@ class Clap(nn.Module):
         """Return unit embeddings `(clips, dimension)` of mono waveforms in [-1, 1], in evaluation mode.
 
         Raises:
-            UserError: the sample rate is not the one the model was trained at (nothing is resampled in silence), or the
-                model pools by text.
+            UserError: the sample rate is not the one the model was trained at (nothing is resampled in silence), a
+                waveform is not mono, not floating point, empty or not finite, or the model pools by text.
         """
+        refuse_text_aware(self)
+        parts = [np.zeros((0, self.dimension), np.float32)]
+        parts += [heard.mean.float().cpu().numpy() for heard in self._hear_waveforms(waveforms, sample_rate_hz)]
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def scores(self, captions: Sequence[str], waveforms: Sequence[np.ndarray], sample_rate_hz: int) -> np.ndarray:
+        """Return the similarity of every caption and every clip, `(captions, clips)` in [-1, 1], in evaluation mode.
+
+        The one way to compare them under text-aware pooling; otherwise the product of their embeddings.
+
+        Raises:
+            UserError: as for `encode_waveforms`, but for pooling by text.
+        """
+        text = torch.from_numpy(self.encode_texts(captions)).to(self.device)
+        parts = [np.zeros((len(captions), 0), np.float32)]
+        for heard in self._hear_waveforms(waveforms, sample_rate_hz):
+            parts.append(self.cosines(text, heard).float().cpu().numpy())
+        return np.concatenate(parts, axis=1)
+
+    def _hear_waveforms(self, waveforms: Sequence[np.ndarray], sample_rate_hz: int) -> Iterator[Embeddings | States]:
         if sample_rate_hz != self.settings.features.sample_rate_hz:
             raise UserError(
                 f"the model hears {self.settings.features.sample_rate_hz} Hz, got {sample_rate_hz} Hz: resample first"
             )
         self.eval()
         fitted = [fit(np.asarray(waveform), self.settings.features) for waveform in waveforms]
-        inputs = AudioInputs(
-            valid=torch.tensor([valid for _, valid in fitted], dtype=torch.float32),
-            waveforms=torch.from_numpy(np.stack([samples for samples, _ in fitted])),
-        )
-        return self.embed_audio(inputs.to(self.device)).mean.float().cpu().numpy()
+        for start in range(0, len(fitted), ENCODE_BATCH):
+            batch = fitted[start : start + ENCODE_BATCH]
+            inputs = AudioInputs(
+                valid=torch.tensor([valid for _, valid in batch], dtype=torch.float32),
+                waveforms=torch.from_numpy(np.stack([samples for samples, _ in batch])),
+            )
+            yield self.hear(inputs.to(self.device))
 
 
 def refuse_text_aware(clap: Clap) -> None:

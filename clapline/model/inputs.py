@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,11 +30,7 @@ class AudioInputs:
         """Return the same on a device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def rows(self, start: int, stop: int) -> AudioInputs:
-        """Return the clips from `start` to before `stop`."""
-        return self._each(lambda tensor: tensor[start:stop])
-
-    def _each(self, change) -> AudioInputs:  # noqa: ANN001 - Tensor → Tensor
+    def _each(self, change: Callable[[Tensor], Tensor]) -> AudioInputs:
         changed = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

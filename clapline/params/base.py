@@ -74,6 +74,8 @@ def _one_line(error: ValidationError, section: type[BaseModel], where: str) -> s
     if first["type"] == "missing":
         return f"{key} is missing{more}"
     message = first["msg"].removeprefix("Value error, ")
+    if isinstance(first["input"], dict):  # what keys of a section say together; the section itself is pages long
+        return f"{key}: {message}{more}"
     hint = ""
     if isinstance(first["input"], str) and first["type"] in {"float_type", "int_type"}:
         hint = "; YAML reads numbers such as 1e-4 as text: write 1.0e-4"

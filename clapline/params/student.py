@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ class Sources(Section):
     paired: float = Field(1.0, ge=0)
     curated: float = Field(0.0, ge=0)
     mixed: float = Field(0.0, ge=0, description="clips of the stage mix")
-    by_dataset: dict[str, float] | None = Field(
+    by_dataset: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
         None, min_length=1, description="weights of the paired datasets among themselves; null: every clip alike"
     )
 

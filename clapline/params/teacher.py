@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from clapline.params.base import Section
@@ -12,7 +14,7 @@ from clapline.params.training import Training
 class TeacherSources(Section):
     """Where the teacher's pairs come from."""
 
-    by_dataset: dict[str, float] | None = Field(
+    by_dataset: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
         None, min_length=1, description="weights of the paired datasets; null: every paired clip alike"
     )
 

@@ -37,11 +37,7 @@ class Augmentation(Section):
     def of_features(self) -> bool:
         """Whether anything changes the features."""
         return bool(
-            self.crop_s
-            or self.gain
-            or self.frequency_shift_bands
-            or self.frequency_mask_bands
-            or self.time_mask_frames
+            self.crop_s or self.gain or self.frequency_shift_bands or self.frequency_mask_bands or self.time_mask_frames
         )
 
     @property

@@ -56,7 +56,8 @@ def without_answers(clips: pd.DataFrame) -> pd.DataFrame:
     """Return the clips with captions, trees, tags, labels and descriptions removed: what unpaired audio may show."""
     hidden = clips.copy()
     for name in ("captions", "caption_tree", "tags"):
-        hidden[name] = [[] for _ in range(len(hidden))]
+        # As objects even where there is no row: a column of no lists would else be one of floats.
+        hidden[name] = pd.Series([[] for _ in range(len(hidden))], index=hidden.index, dtype=object)
     hidden["label"] = None
     hidden["description"] = None
     return hidden

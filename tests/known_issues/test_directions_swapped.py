@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from clapline.model.gallery import VectorGallery
 from stages.evaluate.benchmarks import retrieval_benchmarks
 from stages.evaluate.encoded import Encoded
 from stages.evaluate.parts import query_rows, retrieval_parts
@@ -17,7 +18,7 @@ def test_each_direction_is_called_by_its_query():
     clips = pd.DataFrame({"dataset": "toy", "clip_id": ["a", "b"], "captions": [["one"], ["two"]]})
     (benchmark,) = retrieval_benchmarks(clips, pd.DataFrame(columns=["dataset", "clip_id", "level"]))
     clip_rows, text_rows = {("toy", "a"): 0, ("toy", "b"): 1}, {"one": 0, "two": 1}
-    model = Encoded("student", AUDIO, np.eye(2, dtype=np.float32), AUDIO[0], clip_rows, text_rows)
+    model = Encoded("student", VectorGallery(AUDIO), np.eye(2, dtype=np.float32), AUDIO[0], clip_rows, text_rows)
     parts = {part.name: part for part in retrieval_parts(benchmark, model)}
     assert parts["t2a"].values["r1"].mean() == 1.0
     assert parts["a2t"].values["r1"].mean() == 0.5

@@ -93,11 +93,22 @@ def read_config(folder: Path, kinds: Iterable[str]) -> dict[str, Any]:
     """Return the config.json of a folder of transformers; a UserError where it is of none of the `kinds`."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no model folder: it has no config.json")
-    config = read_json(folder / "config.json")
+    config = read_mapping(folder / "config.json")
     found = config.get("model_type")
     if found not in tuple(kinds):
         raise UserError(f"{folder} holds a model of type {found!r}; allowed: {', '.join(kinds)}")
     return config
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return a JSON file of names and values; a UserError where it is none."""
+    try:
+        content = read_json(path)
+    except ValueError as error:  # no JSON, or no text
+        raise UserError(f"{path} is no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold names and values, found a {type(content).__name__}")
+    return content
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:

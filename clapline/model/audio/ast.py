@@ -25,7 +25,11 @@ class Ast(nn.Module):
     tokens two are summaries, the others a grid of 12 bands × 101 time steps, bands first; states are the means over its
     bands, 101 per 10.24 s of width 768. With states "segment" the only position is the mean of the two summaries, the
     model's own pooled output. A shorter input has fewer time steps and takes the positions from the start.
+
+    Attention is not masked: every state has seen the padding of its segment, as in the published model.
     """
+
+    fixed_length = True  # cut to its longest clip, a batch would show each clip a padding that its mates decide
 
     def __init__(self, model: nn.Module, states: str, frames: int) -> None:
         super().__init__()

@@ -61,6 +61,8 @@ class Cnn14(nn.Module):
         self.sizes = checked(sizes)
         channels = self.sizes["channels"]
         self.states = states
+        # The embedding is of a whole segment: cut to its longest clip, a batch would move that of every clip.
+        self.fixed_length = states == "segment"
         self.scale = nn.BatchNorm2d(bands)
         pools = [2] * (len(channels) - 1) + [1]
         pairs = itertools.pairwise([1, *channels])

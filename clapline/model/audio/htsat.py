@@ -8,12 +8,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from clapline.errors import UserError
-from clapline.model.audio.architectures import built, heard_frames, plain, read_config, read_folder, restored, sized
+from clapline.model.audio.architectures import (
+    built,
+    heard_frames,
+    plain,
+    read_config,
+    read_folder,
+    read_mapping,
+    restored,
+    sized,
+)
 from clapline.model.audio.matching import match, renamed
 from clapline.model.lookup import find_model
 from clapline.params.audio_encoder import AudioEncoder
 from clapline.params.features import Features
-from clapline.storage import read_json
 
 # Names of a ClapModel's audio tower that hear only what the front end never gives: clips longer than the input.
 FUSION = ("audio_encoder.patch_embed.fusion_model.", "audio_encoder.patch_embed.mel_conv2d.")
@@ -135,7 +143,7 @@ def mel_scale(folder: Path, content: dict[str, Any]) -> str:
     """
     fused = (content.get("audio_config") or content).get("enable_fusion")
     file = folder / "preprocessor_config.json"
-    says = read_json(file) if file.is_file() else {}
+    says = read_mapping(file) if file.is_file() else {}
     return "htk" if says.get("truncation", "fusion" if fused else "rand_trunc") == "fusion" else "slaney"
 
 

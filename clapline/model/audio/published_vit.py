@@ -17,7 +17,12 @@ from clapline.params.features import Features
 
 
 class PublishedVit(SpectrogramVit):
-    """A family of published spectrogram transformers: sizes of a new one, and how its checkpoints are read."""
+    """A family of published spectrogram transformers: sizes of a new one, and how its checkpoints are read.
+
+    Attention is not masked: every state has seen the padding of its segment, as in the published models.
+    """
+
+    fixed_length = True  # cut to its longest clip, a batch would show each clip a padding that its mates decide
 
     PUBLISHED: ClassVar[str]  # where the authors offer weights
     FILES: ClassVar[Mapping[str, str]] = {}  # the authors' name of a model → its file

@@ -15,6 +15,9 @@ from clapline.params.features import Features
 
 # Convolutional networks with one feature map at the end; others have no axis of time to give states along.
 ARCHITECTURES = ("resnet", "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet")
+# Whose states depend on nothing but the frames around them. In the others a sum over the whole image weighs the
+# channels (EfficientNet, RegNet, ConvNeXt 2), or where an image is padded depends on its size (MobileNet).
+LOCAL = ("resnet", "convnext")
 
 
 class VisionCnn(nn.Module):
@@ -33,6 +36,8 @@ class VisionCnn(nn.Module):
         # of a RegNet on the CPU (torch 2.13).
         self.encoder = with_usual_momentum(model)
         self.states = states
+        # Cut to its longest clip, a batch would then move the states of every clip.
+        self.fixed_length = states == "segment" or model.config.model_type not in LOCAL
         self.width, steps = feature_map(model.config, bands, frames)
         self.positions = 1 if states == "segment" else steps
 

@@ -28,7 +28,7 @@ class VitSizes:
     query_key_value_bias: bool = True
 
     def __post_init__(self) -> None:
-        if self.width % self.heads:
+        if self.heads < 1 or self.width % self.heads:
             raise UserError(f"audio.config: width {self.width} is not a multiple of heads {self.heads}")
 
     def as_config(self) -> dict[str, Any]:

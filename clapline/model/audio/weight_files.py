@@ -67,7 +67,7 @@ def read_tensors(path: Path, inside: Sequence[str] = INSIDE) -> dict[str, Tensor
     try:
         with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{path} holds more than tensors or is damaged, and is not loaded: nothing pickled is run here. "

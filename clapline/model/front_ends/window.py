@@ -19,17 +19,15 @@ def fit(
     padded with zeros that are masked (`zero`).
 
     Args:
-        waveform: `(samples,)`, at `features.sample_rate_hz`.
+        waveform: `(samples,)`, floating point in [-1, 1], at `features.sample_rate_hz`.
         features: the `features` part of a model.
         random: draws the crop of a long clip; it is not drawn from otherwise.
 
     Raises:
-        UserError: the clip is empty.
+        UserError: the clip is empty, has another shape, is not floating point or not finite.
     """
+    waveform = checked(waveform)
     length, samples = len(waveform), features.samples
-    if length == 0:
-        raise UserError("a clip without samples cannot be encoded")
-    waveform = np.asarray(waveform, dtype=np.float32)
     if length >= samples:
         spare = length - samples
         start = spare // 2 if random is None else int(random.integers(spare + 1))
@@ -40,3 +38,24 @@ def fit(
     padded = np.zeros(samples, dtype=np.float32)
     padded[:sounding] = np.resize(waveform, sounding)
     return padded, 1.0 if features.short == "repeat_pad" else sounding / samples
+
+
+def checked(waveform: np.ndarray) -> np.ndarray:
+    """Return a waveform as float32. Nothing is mixed down, scaled or left out in silence.
+
+    Raises:
+        UserError: it is not `(samples,)`, holds no sample, is not floating point, or holds NaN or infinity.
+    """
+    if waveform.ndim != 1:
+        raise UserError(f"a waveform must be mono, (samples,), got the shape {waveform.shape}: mix down first")
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise UserError(f"a waveform must be floating point, got {waveform.dtype}: scale to [-1, 1] first")
+    if len(waveform) == 0:
+        raise UserError("a clip without samples cannot be encoded")
+    with np.errstate(over="ignore", invalid="ignore"):
+        waveform = np.asarray(waveform, dtype=np.float32)
+        total = waveform.sum()
+    # One sum tells of all values at a fraction of the cost; it may itself be too large, so that each is asked then.
+    if not np.isfinite(total) and not np.isfinite(waveform).all():
+        raise UserError("a waveform holds values that are not a number (NaN) or infinite")
+    return waveform

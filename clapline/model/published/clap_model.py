@@ -7,20 +7,19 @@ drawn at random; the Clap hears the middle of it, as every Clap does, with the s
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from clapline.errors import UserError
-from clapline.model.audio.architectures import plain, read_config, read_folder
+from clapline.model.audio.architectures import plain, read_config, read_folder, read_mapping
 from clapline.model.audio.htsat import FUSION, mel_scale, tower_config
 from clapline.model.clap import Clap
-from clapline.model.published.parts import Published, moved
+from clapline.model.published.parts import Published, moved, temperature
+from clapline.model.text.pretrained import read_config as read_text_config
 from clapline.params.base import validated
 from clapline.params.model import Model
-from clapline.storage import read_json
 
 # Names of a ClapModel → names of a Clap.
 PLACES = {
@@ -55,21 +54,23 @@ EXTRACTOR = {
 SHORT = {"repeatpad": "repeat_pad", "repeat": "repeat", "pad": "zero"}
 
 
-def from_clap_model(folder: Path) -> Clap:
-    """Return the ClapModel in a folder as a Clap in evaluation mode. Raises UserError when a weight is missing."""
-    return read(folder, source=str(folder)).assembled()[0]
+def from_clap_model(folder: Path, name: str) -> Clap:
+    """Return the ClapModel in a folder as a Clap in evaluation mode. Raises UserError when a weight is missing.
+
+    `name`, as the user gave it, is what the Clap's settings say of where its tokenizer is from: never the folder, which
+    is a place on one machine.
+    """
+    return read(folder, source=name).assembled()[0]
 
 
 def read(folder: Path, source: str) -> Published:
-    """Return what the folder of a ClapModel holds, its weights under our names.
+    """Return what the folder of a ClapModel holds, its weights under our names; `source` is its name for the user.
 
     Raises:
         UserError: no ClapModel, projections with another activation than ReLU, or features we cannot make.
     """
-    from transformers import AutoConfig
-
     content = read_config(folder, ("clap",))
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_text_config(folder)
     if config.projection_hidden_act != "relu":
         raise UserError(f"{source}: projections with {config.projection_hidden_act} are not supported; allowed: relu")
     audio = tower_config(content)
@@ -94,7 +95,7 @@ def clap_settings(
         "audio": {"kind": "htsat", "states": "segment"},
         "text": {"kind": "pretrained", "model": text, "pooling": "pooler", "maximum_tokens": MAXIMUM_TOKENS},
         "head": {"kind": "mlp", "dimension": dimension},
-        "temperature": {"initial": math.exp(-float(scale)), "maximum_scale": 100.0},
+        "temperature": temperature(scale),
     }
     return validated(Model, values, source)
 
@@ -106,7 +107,7 @@ def heard(folder: Path, source: str) -> dict[str, Any]:
         UserError: what the front end does not make.
     """
     file = folder / "preprocessor_config.json"
-    says = read_json(file) if file.is_file() else {}
+    says = read_mapping(file) if file.is_file() else {}
     padding = says.get("padding", "repeatpad")
     if padding not in SHORT:
         raise UserError(f"{source}: padding {padding!r} of short clips is unknown; allowed: {', '.join(SHORT)}")

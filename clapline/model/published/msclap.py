@@ -15,7 +15,6 @@ The text state is BERT's first token, or GPT-2's last one. MS-CLAP finds GPT-2's
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +27,7 @@ from clapline.model.audio.matching import renamed
 from clapline.model.lookup import find_model
 from clapline.model.published import htsat_names
 from clapline.model.published.mel_range import FILTERS, mel_range
-from clapline.model.published.parts import Published, layers, moved
+from clapline.model.published.parts import Published, layers, moved, temperature
 from clapline.params.base import validated
 from clapline.params.model import Model
 
@@ -94,7 +93,7 @@ def read(tensors: Mapping[str, Tensor], source: str, tokenizer: str | None = Non
             "audio": {"kind": kind, "states": "segment"},
             "text": {"kind": "pretrained", "model": tokenizer or reading["model"], **_without(reading, "model")},
             "head": {"kind": "residual", "dimension": len(ours["audio_head.first.weight"]), "dropout": 0.5},
-            "temperature": {"initial": math.exp(-float(ours["log_scale"])), "maximum_scale": 100.0},
+            "temperature": temperature(ours["log_scale"]),
         },
         source,
     )

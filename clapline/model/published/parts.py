@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ class Published:
         computed = [name for name in clap.state_dict() if name.endswith(COMPUTED)]
         report = match(clap, self.tensors, self.ignored, allow_missing=computed, source=self.source)
         return clap.eval(), report
+
+
+def temperature(log_scale: Tensor) -> dict[str, float]:
+    """Return the temperature settings of a published log scale, bounded at 100 in training as CLIP's is.
+
+    A larger scale is its own bound: a model trained up to log(100) has a little more than 100 in single precision.
+    """
+    initial = math.exp(-float(log_scale))
+    return {"initial": initial, "maximum_scale": max(100.0, 1 / initial)}
 
 
 def moved(tensors: Mapping[str, Tensor], places: Mapping[str, str]) -> dict[str, Tensor]:

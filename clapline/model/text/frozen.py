@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from clapline.errors import UserError
+from clapline.loaded_code import source_key
 from clapline.model.inputs import Inputs, States
 from clapline.model.lookup import find_model
 from clapline.model.pooling import pool_tokens
@@ -26,11 +27,17 @@ from clapline.params.text_encoder import TextEncoder
 from clapline.progress import tracked
 from clapline.storage import atomic_path, file_sha256, read_json, store, write_json
 
+# The modules that decide a caption's state.
+SOURCES = (
+    *(f"clapline.model.text.{name}" for name in ("architecture", "encoder", "frozen", "length")),
+    *(f"clapline.model.text.{name}" for name in ("pretrained", "tokenizer", "words")),
+    "clapline.model.pooling",
+)
 PART = 1000  # captions encoded between two writes: what a kill can cost
 
 
 class FrozenText(nn.Module):
-    """A frozen sentence encoder: one unit state per caption, cached under (weights, how captions are read, caption).
+    """A frozen sentence encoder: one unit state per caption, cached under (weights, reading, code, caption).
 
     It has no parameters: the encoder itself is loaded only when a caption is not in the cache. Captions are encoded one
     at a time, and on the CPU: in a batch the last bits of a state would depend on which captions were in the cache
@@ -150,10 +157,13 @@ class FrozenText(nn.Module):
 
 
 def cache_name(weights: str, settings: TextEncoder) -> str:
-    """Return the name of the cache's folder: the weights and all that a caption's state depends on beside them."""
+    """Return the name of the cache's folder: the weights and all that a caption's state depends on beside them.
+
+    That is how captions are read, and the code that does it: a mended fault must not live on in the cache.
+    """
     pooling = "" if settings.pooling == "mean" else f"-{settings.pooling}"
     plain = "-plain" if settings.plain else ""
-    return f"{weights[:32]}-{settings.maximum_tokens}{pooling}{plain}"
+    return f"{weights[:32]}-{settings.maximum_tokens}{pooling}{plain}-{source_key(*SOURCES)[:16]}"
 
 
 def look_up(rows: Sequence[Sequence[int]], table: Tensor) -> Inputs:

@@ -93,10 +93,67 @@ def test_loading_what_is_no_model_is_one_clear_error(clap, tmp_path):
         Clap.from_pretrained(tmp_path / "model")
 
 
-def test_the_logit_scale_is_clamped(clap):
+def test_the_logit_scale_comes_back_from_its_bound(clap):
+    """A clamp on the way to the loss has no gradient above the bound: the scale would stay there whatever the loss."""
+    optimiser = torch.optim.SGD([clap.log_scale], lr=0.01)
     with torch.no_grad():
         clap.log_scale.fill_(50.0)
+    clap.bound_logit_scale()
     assert clap.logit_scale().item() == pytest.approx(100.0, rel=1e-5)
+    for step, sign in enumerate([-1, -1, 1]):  # a loss that wants it larger, and then smaller
+        (sign * clap.logit_scale() / 100).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        assert (clap.logit_scale().item() > 100.5) == (sign < 0), step
+        clap.bound_logit_scale()
+        assert clap.logit_scale().item() <= 100.001
+    assert clap.logit_scale().item() < 99.5
+
+
+def test_within_its_bound_the_logit_scale_is_not_touched(clap):
+    before = clap.log_scale.detach().clone()
+    clap.bound_logit_scale()
+    assert torch.equal(clap.log_scale, before)
+    assert torch.equal(clap.logit_scale(), before.clamp(max=float(np.log(100.0))).exp())
+
+
+def test_a_model_saved_above_its_bound_is_brought_back(clap, tmp_path):
+    with torch.no_grad():
+        clap.log_scale.fill_(50.0)
+    clap.save(tmp_path / "model", "")
+    assert Clap.from_pretrained(tmp_path / "model").logit_scale().item() == pytest.approx(100.0, rel=1e-5)
+
+
+def test_no_waveforms_have_no_embeddings(clap):
+    assert clap.encode_waveforms([], 8000).shape == (0, 8)
+
+
+def test_many_waveforms_are_encoded_in_parts(clap, monkeypatch):
+    clips = waveforms(0.2, 0.5, 3.0, 0.4, 0.1)
+    expected = clap.encode_waveforms(clips, 8000)
+    sizes = []
+    clap.audio.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0])))
+    monkeypatch.setattr("clapline.model.clap.ENCODE_BATCH", 2)
+    np.testing.assert_allclose(clap.encode_waveforms(clips, 8000), expected, rtol=0, atol=1e-6)
+    assert sizes == [2, 2, 1]
+
+
+def test_what_is_no_mono_sound_is_refused(clap):
+    """Known trap 3: two channels flattened into one clip of twice the length."""
+    sound = waveforms(0.5)[0]
+    for wrong, reason in (
+        (np.stack([sound, sound]), r"the shape \(2, 4000\): mix down first"),
+        (np.stack([sound, sound], axis=1), r"the shape \(4000, 2\): mix down first"),
+        ((sound * 32767).astype(np.int16), r"got int16: scale to \[-1, 1\] first"),
+        (np.where(np.arange(4000) == 9, np.nan, sound), "not a number"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            clap.encode_waveforms([sound, wrong], 8000)
+
+
+def test_a_single_text_is_not_taken_for_its_letters(clap):
+    with pytest.raises(UserError, match="must be a list of texts"):
+        clap.encode_texts("a dog barks")
 
 
 def changed(**sections) -> Clap:
@@ -209,3 +266,20 @@ def test_mask_of_valid_positions():
     mask = valid_positions(torch.tensor([1.0, 0.5, 0.01, 1 / 3]), 6)
     assert mask.sum(dim=1).tolist() == [6, 3, 1, 2]
     assert mask[1].tolist() == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("pooling", ["mean", "tap"])
+def test_scores_of_captions_and_waveforms(pooling):
+    clap = changed(audio={"pooling": pooling, "tap": {"dimension": 16}})
+    clips = waveforms(0.5, 0.3, 0.4, 0.5)
+    scores = clap.scores(CAPTIONS, clips, 8000)
+    assert scores.shape == (3, 4)
+    assert (np.abs(scores) <= 1 + 1e-5).all()
+    np.testing.assert_allclose(clap.scores(CAPTIONS[:1], clips[2:3], 8000), scores[:1, 2:3], atol=1e-5)
+    assert clap.scores(CAPTIONS, [], 8000).shape == (3, 0)
+    if pooling == "mean":
+        np.testing.assert_allclose(
+            scores, clap.encode_texts(CAPTIONS) @ clap.encode_waveforms(clips, 8000).T, atol=1e-6
+        )
+    with pytest.raises(UserError, match="8000 Hz, got 44100 Hz"):
+        clap.scores(CAPTIONS, clips, 44100)

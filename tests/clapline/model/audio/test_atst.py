@@ -224,7 +224,7 @@ def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"10 time positions and takes 4 to 43 frames: set features\.segment_s"):
         Atst.from_tensors(tiny(), settings(), FEATURES.model_copy(update={"duration_s": 0.5}))
     with pytest.raises(UserError, match="no summary token"):
-        Atst.from_tensors(tiny(), settings(states="segment"), FEATURES)
+        Atst.from_tensors(tiny(), settings().model_copy(update={"states": "segment"}), FEATURES)
 
 
 def test_new_and_saved():

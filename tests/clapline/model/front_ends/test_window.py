@@ -79,3 +79,35 @@ def test_length_type_and_share_are_kept_and_nothing_is_made_up(length, short):
 def test_an_empty_clip_is_refused():
     with pytest.raises(UserError, match="without samples"):
         fit(RAMP[:0], settings(4))
+
+
+@pytest.mark.parametrize("shape", [(), (1, 10), (10, 1), (2, 10), (10, 2), (0, 2)])
+def test_only_one_channel_is_heard(shape):
+    with pytest.raises(UserError, match="mix down first"):
+        fit(np.zeros(shape, dtype=np.float32), settings(25))
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8, np.bool_, np.complex64])
+def test_only_numbers_scaled_to_one_are_heard(kind):
+    with pytest.raises(UserError, match=rf"got {np.dtype(kind)}: scale to \[-1, 1\] first"):
+        fit(RAMP.astype(kind), settings(25))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("values", [[np.nan], [np.inf], [-np.inf], [np.inf, -np.inf]])
+def test_a_value_that_is_no_number_is_refused_wherever_it_stands(kind, values):
+    for place in (0, 5, 10 - len(values)):
+        waveform = RAMP.astype(kind)
+        waveform[place : place + len(values)] = values
+        with pytest.raises(UserError, match="not a number"):
+            fit(waveform, settings(4))
+
+
+def test_finite_values_with_a_sum_beyond_all_numbers_are_heard():
+    loud = np.full(10, np.finfo(np.float32).max)
+    assert np.array_equal(fit(loud, settings(10))[0], loud)
+
+
+def test_a_double_that_single_precision_cannot_hold_is_refused():
+    with pytest.raises(UserError, match="infinite"):
+        fit(np.full(10, 1e300), settings(10))

@@ -17,6 +17,7 @@ from clapline.errors import UserError
 from clapline.model.clap import Clap
 from clapline.model.inputs import AudioInputs
 from clapline.model.published import start_from
+from clapline.params.model import Model
 
 CAPTIONS = ["a dog barks", "rain falls on a tin roof", "a bell rings twice"]
 TEXT = {
@@ -120,12 +121,56 @@ def test_saved_and_loaded_again(published, tmp_path: Path):
     assert again.settings == clap.settings
 
 
+def test_what_is_saved_names_the_model_as_the_user_did(published, tmp_path: Path, monkeypatch):
+    """`start: laion/clap-htsat-unfused`: no file tells in which folder of this machine the weights lay."""
+    folder, _ = published()
+    monkeypatch.setenv("CLAPLINE_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "mirror/models/laion").mkdir(parents=True)
+    folder.rename(tmp_path / "mirror/models/laion/tiny")
+    clap = Clap.new(Model(start="laion/tiny"), CAPTIONS)
+    assert clap.settings.text.model == "laion/tiny"
+    clap.save(tmp_path / "ours", "")
+    found = [path for path in (tmp_path / "ours").rglob("*") if path.is_file()]
+    assert len(found) == 5
+    assert [path.name for path in found if str(tmp_path).encode() in path.read_bytes()] == []
+    assert json.loads((tmp_path / "ours/config.json").read_text())["model"]["text"]["model"] == "laion/tiny"
+
+
+def test_the_error_names_the_model_as_the_user_did(published, tmp_path: Path, monkeypatch):
+    folder, _ = published(EXTRACTOR | {"padding": "mirror"})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^published: padding 'mirror'"):
+        Clap.from_pretrained(folder.name)
+
+
+@pytest.mark.parametrize("scale", [99.0, 100.0, 100.00001, 150.0])
+def test_a_temperature_at_its_bound_and_above_it(published, scale: float):
+    """Clamped at log(100) in single precision, as LAION-CLAP's is, a scale is a little more than 100."""
+    folder, _ = published()
+    tensors = load_file(folder / "model.safetensors")
+    tensors["logit_scale_a"] = torch.tensor(scale).log()
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    clap = Clap.from_pretrained(folder)
+    assert clap.logit_scale().item() == pytest.approx(scale, rel=1e-6)
+    clap.bound_logit_scale()
+    assert clap.logit_scale().item() == pytest.approx(scale, rel=1e-6)
+
+
+def test_weights_in_parts(published, tmp_path: Path):
+    folder, model = published()
+    whole = Clap.from_pretrained(folder).encode_texts(CAPTIONS)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="50KB")
+    assert not (folder / "model.safetensors").exists()
+    np.testing.assert_array_equal(Clap.from_pretrained(folder).encode_texts(CAPTIONS), whole)
+
+
 def test_every_weight_can_be_trained(published):
     folder, _ = published()
     clap, _ = start_from(str(folder))
     clap.train()
     inputs = AudioInputs(valid=torch.ones(3), features=features())
-    audio, text = clap(inputs, clap.text.prepare(CAPTIONS))
+    audio, text = clap.hear(inputs), clap.embed_text(clap.text.prepare(CAPTIONS))
     (clap.cosines(text.mean, audio) * clap.logit_scale()).square().sum().backward()
     assert [name for name, weight in clap.named_parameters() if weight.grad is None] == []
 
@@ -194,3 +239,37 @@ def test_other_folders_are_refused(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UserError, match="of type 'bert'; allowed: clap"):
         start_from(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "\x00"])
+def test_a_broken_config_is_refused(content: str, tmp_path: Path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"config\.json (is no JSON|must hold names)"):
+        start_from(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("preprocessor_config.json", "{", r"preprocessor_config\.json is no JSON"),
+        ("preprocessor_config.json", "[]", r"preprocessor_config\.json must hold names"),
+        ("preprocessor_config.json", {"hop_length": "wide"}, "hop_samples"),
+        ("config.json", {"projection_dim": 5}, r"audio_head\.\S+ \(12, "),
+        ("config.json", {"audio_config": {"depths": None}}, "depths"),
+        ("config.json", {"audio_config": [3]}, "ClapModel|config"),
+        ("config.json", {"text_config": {"hidden_size": "wide"}}, "hidden_size"),
+        ("config.json", {"text_config": {"num_attention_heads": 0}}, "of these sizes cannot be built"),
+        ("model.safetensors", "abc", r"model\.safetensors is no safetensors file"),
+    ],
+)
+def test_a_damaged_folder_is_one_clear_line(file: str, change: str | dict, reason: str, published):
+    folder, _ = published()
+    if isinstance(change, str):
+        (folder / file).write_text(change)
+    else:
+        content = json.loads((folder / file).read_text())
+        for name, value in change.items():
+            content[name] = content[name] | value if isinstance(value, dict) else value
+        (folder / file).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=reason):
+        Clap.from_pretrained(folder)

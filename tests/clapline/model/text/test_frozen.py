@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,11 +16,12 @@ from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file
 
+from clapline import loaded_code
 from clapline.errors import UserError
 from clapline.model.lookup import find_model
 from clapline.model.pooling import pool_tokens
 from clapline.model.text import build_text_encoder, frozen, pretrained
-from clapline.model.text.frozen import FrozenText
+from clapline.model.text.frozen import FrozenText, cache_name
 from clapline.params.text_encoder import TextEncoder
 
 MINILM = TextEncoder(kind="pretrained", model="sentence-transformers/all-MiniLM-L6-v2", frozen=True)
@@ -128,6 +130,40 @@ def test_other_weights_or_another_reading_have_a_cache_of_their_own(published, c
     assert build_text_encoder(settings_of(same)).cache == folders["base"]
     first, other = states(base, captions[:1]), states(settings_of(changed), captions[:1])
     assert np.abs(first - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("module", frozen.SOURCES)
+def test_another_code_of_the_states_has_a_cache_of_its_own(module, monkeypatch):
+    settings = TextEncoder(kind="pretrained", model="bert", frozen=True)
+    before = cache_name("0" * 64, settings)
+    assert cache_name("0" * 64, settings) == before
+    found = importlib.util.find_spec(module).origin
+    actual = loaded_code.file_sha256
+    monkeypatch.setattr(loaded_code, "file_sha256", lambda path: "1" * 64 if str(path) == found else actual(path))
+    loaded_code.source_key.cache_clear()
+    changed = cache_name("0" * 64, settings)
+    loaded_code.source_key.cache_clear()
+    assert changed != before
+
+
+def test_every_module_that_computes_a_state_is_in_its_key(published):
+    """Which modules run while a caption is encoded: those outside the key decide nothing of it."""
+    text = build_text_encoder(settings_of(published("bert")))
+    ran = set()
+
+    def traced(frame, event, argument):
+        ran.add(frame.f_globals.get("__name__", ""))
+
+    before = sys.getprofile()
+    sys.setprofile(traced)
+    try:
+        text.prepare(["a sound that no other test hears"])
+    finally:
+        sys.setprofile(before)
+    assert "clapline.model.text.encoder" in ran
+    ours = {name for name in ran if name.startswith("clapline.")}
+    without_a_say = {f"clapline.{name}" for name in ("errors", "model.lookup", "model.inputs", "progress", "storage")}
+    assert ours - set(frozen.SOURCES) <= without_a_say
 
 
 def test_a_saved_model_needs_the_weights_only_for_new_captions(published, captions, tmp_path):
