@@ -64,7 +64,7 @@ def without_leaks(
 
     leaks = pd.concat(side.found, ignore_index=True).sort_values(["role", "dataset", "clip_id"], ignore_index=True)
     for role in TRAINING_ROLES:
-        if kept[role].empty:
+        if kept[role].empty and len(tables[role]):
             raise UserError(f"roles.{role} has no clip left: all {len(tables[role])} have recordings on another side")
     if train.empty:
         raise UserError("roles.paired has no clip for training left: all have recordings on another side")

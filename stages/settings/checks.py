@@ -141,7 +141,16 @@ def _check_exclusions(leakage: Leakage, datasets: Mapping[str, Any], path: Path 
 def _check_training(checked: dict[str, Any], path: Path | str) -> None:
     models = models_of(checked)
     rate = checked["prepare"].sample_rate_hz
+    machine: Machine = checked["machine"]
+    together = machine.processes * machine.nodes
+    for name, section in _trained(checked).items():
+        if together and section.batch_size % together:
+            raise UserError(
+                f"{path}: {name}.batch_size = {section.batch_size} cannot be shared by {together} processes "
+                "(machine.processes · machine.nodes): make it a multiple"
+            )
     for name, model in models.items():
+        _check_local_names(name, model, path)
         if model.start is None:
             _check_model(model, rate, f"{path}: {name}.model.features")
     _check_objectives(checked, path)
@@ -171,7 +180,6 @@ def _check_training(checked: dict[str, Any], path: Path | str) -> None:
             raise UserError(
                 f"{path}: {name}.augmentation.crop_s = {crop_s} is longer than features.duration_s = {duration_s}"
             )
-    machine: Machine = checked["machine"]
     if machine.nodes > 1 and machine.rendezvous is None:
         raise UserError(f"{path}: machine.nodes = {machine.nodes} needs machine.rendezvous, host:port of the first one")
 
@@ -198,6 +206,14 @@ def _check_inputs(name: str, section: Training, model: Model, path: Path | str) 
     for reason, met in refused.items():
         if met:
             raise UserError(f"{path}: {name}.augmentation: {reason}")
+
+
+def _check_local_names(name: str, model: Model, path: Path | str) -> None:
+    """Refuse a path that is not there before captions are paid for; ids are looked up when they are needed."""
+    named = {"start": model.start, "audio.weights": model.audio.weights, "text.model": model.text.model}
+    for key, value in named.items():
+        if value and value.startswith(("/", "./", "../", "~")) and not Path(value).expanduser().exists():
+            raise UserError(f"{path}: {name}.model.{key} = {value!r}: no such file or folder")
 
 
 def _trained(checked: dict[str, Any]) -> dict[str, Training]:
@@ -264,11 +280,6 @@ def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
     for name, model in models_of(checked).items():
         contrastive = checked[name].objective.contrastive
         if model.start is not None:
-            if contrastive.form == "sigmoid":
-                raise UserError(
-                    f"{path}: {name}.objective.contrastive.form: sigmoid needs a bias of the logits, which a model "
-                    "started whole has not; take form: softmax, or say the model in parts"
-                )
             continue
         if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
             raise UserError(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from clapline.audio.shards import ShardReader
+from clapline.loaded_code import source_key
 from clapline.model.clap import Clap
 from clapline.model.encode import audio_inputs, check_sample_rate, clip_features
 from clapline.model.frozen_audio import FrozenStates, frozen_states, weights_key
@@ -69,6 +70,8 @@ def _states(clap: Clap, clips: pd.DataFrame, machine: Machine, description: str,
     reader = ShardReader()
     cut = clap.settings.features.short == "zero"
     key = [clap.settings.audio.kind, clap.audio.encoder_config(), weights_key(clap.audio)]
+    # Another front end or another way to decode makes other states: the code stands in the key as well.
+    key.append(source_key("clapline.model.audio", "clapline.model.front_ends", "clapline.audio.decode"))
 
     def states() -> FrozenStates:
         return frozen_states(

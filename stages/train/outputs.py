@@ -37,19 +37,25 @@ def write_outputs(
         # %.6g: the last digits of a float sum are noise between machines.
         for name, rows in {"curve": curve, "validation": validation}.items():
             write_text(folder / f"{name}.tsv", rows.to_csv(sep="\t", index=False, float_format="%.6g"))
-        blocks = [
-            text(words),
-            table(
-                "Sources of pairs (a batch comes from one source, drawn by weight)",
-                ["source", "weight", "clips", "captions"],
-                drawn,
-            ),
-        ]
+        blocks = [text(words)]
+        if not curve.empty:
+            blocks.append(
+                table(
+                    "Sources of pairs (a batch comes from one source, drawn by weight)",
+                    ["source", "weight", "clips", "captions"],
+                    drawn,
+                )
+            )
         if not curve.empty:
             _draw(curve, validation, history.kept_step, folder / "curve.svg")
             blocks.append(figure("Training loss, validation and temperature", "curve.svg"))
         kept = f"The weights of step {history.kept_step} were kept"
         chosen = f", the best by validation mAP@10 ({history.best:.3f})." if history.best >= 0 else ", the last."
+        if curve.empty:
+            kept, chosen = (
+                "No step was trained",
+                f": validation mAP@10 {history.best:.3f}." if history.best >= 0 else ".",
+            )
         blocks.append(text(kept + chosen))
         write_chapter(folder, Chapter(stage.capitalize(), blocks))
     seconds = time.perf_counter() - began
@@ -66,16 +72,16 @@ def write_outputs(
 def _draw(curve: pd.DataFrame, validation: pd.DataFrame, kept_step: int, path: Path) -> None:
     drawing = new_figure()
     left, middle, right = drawing.subplots(1, 3)
-    left.plot(curve.step, curve.loss)
+    left.plot(curve.step, curve.loss, marker=".")
     left.set(xlabel="step", ylabel="training loss")
     if "val_map10" in validation:
         middle.plot(validation.step, validation.val_map10, color="#dd6b20", marker=".")
         middle.axvline(kept_step, color="0.6", linestyle=":")
     middle.set(xlabel="step", ylabel="validation mAP@10, text to audio")
-    right.plot(curve.step, curve.logit_scale, color="#2f855a")
+    right.plot(curve.step, curve.logit_scale, color="#2f855a", marker=".")
     right.set(xlabel="step", ylabel="logit scale (1 / temperature)")
     if "logit_bias" in curve:
         bias = right.twinx()
-        bias.plot(curve.step, curve.logit_bias, color="#805ad5", linestyle="--")
+        bias.plot(curve.step, curve.logit_bias, color="#805ad5", linestyle="--", marker=".")
         bias.set_ylabel("logit bias (dashed)")
     save_figure(drawing, path)

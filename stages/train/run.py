@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from clapline.errors import UserError
 from clapline.model.clap import Clap
 from clapline.params.machine import Machine
 from clapline.params.training import Training
@@ -54,6 +56,7 @@ def train_and_write(
         began: time.perf_counter() at the start of the stage.
         teacher: what soft targets are made of.
     """
+    check_model(stage, clap, settings)
     feeder = Feeder(
         data,
         settings,
@@ -68,6 +71,9 @@ def train_and_write(
     validation = None
     if not val.empty and is_first():  # which alone validates, and tells the others
         validation = Validation(val, validation_clips(clap, val, machine, stage))
+    clips = max(len(source.clips) for source in data.sources if source.weight)
+    if is_first() and settings.batch_size > clips:
+        print(f"{stage}: batches of {settings.batch_size} from {clips} clips hold clips twice", file=sys.stderr)
     trainer = Trainer(
         clap,
         feeder,
@@ -84,6 +90,29 @@ def train_and_write(
     if is_first():
         write_outputs(stage, clap, history, data, settings, words, began)
         checkpoint.finish()
+
+
+def check_model(stage: str, clap: Clap, settings: Training) -> None:
+    """Raise a UserError where the settings ask of a model what it has not: of one started whole, none knew before."""
+    objective, crop_s = settings.objective.contrastive, settings.augmentation.crop_s
+    heard_s = clap.settings.features.duration_s
+    refused = {
+        "objective.contrastive.form: sigmoid needs a bias of the logits, which the model has not": (
+            objective.form == "sigmoid" and clap.logit_bias is None
+        ),
+        "objective.contrastive.ignore_similar_captions_above needs a frozen text tower": (
+            objective.ignore_similar_captions_above is not None and not clap.settings.text.frozen
+        ),
+        f"augmentation.crop_s is longer than the {heard_s:g} s that the model hears": (
+            crop_s is not None and crop_s > heard_s
+        ),
+        "augmentation.crop_s does not go with segments, nor with HTSAT, which hears a fixed length": (
+            crop_s is not None and (clap.front_end.segments > 1 or clap.settings.audio.kind == "htsat")
+        ),
+    }
+    for reason, met in refused.items():
+        if met:
+            raise UserError(f"{stage}.{reason}")
 
 
 def chosen_datasets(clips: pd.DataFrame, by_dataset: Mapping[str, float] | None) -> pd.DataFrame:

@@ -94,11 +94,7 @@ def main() -> None:
             torch.from_numpy(audio), dict(zip(texts, torch.from_numpy(teacher.encode_texts(texts)), strict=True))
         )
     del teacher
-    words = (
-        f"The student started from {_origin(settings)} and drew on "
-        f"{len(train)} clips with captions (weight {weights.paired:g}), {len(curated)} clips that the teacher paired "
-        f"(weight {weights.curated:g}) and {len(mixed)} mixtures of two clips (weight {weights.mixed:g})."
-    )
+    words = _words(settings, len(train), len(curated), len(mixed))
     hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
     # Published weights are known by name in the settings: what they hold decides too.
@@ -122,6 +118,22 @@ def _student(settings: Student, teacher: Clap, worded: list[pd.DataFrame], seed:
         return Clap.from_pretrained("models/teacher")
     captions = [caption for clips_with in worded for captions in clips_with.captions for caption in captions]
     return Clap.new(settings.model or teacher.settings, captions)
+
+
+def _words(settings: Student, train: int, curated: int, mixed: int) -> str:
+    if settings.steps == 0:
+        return f"The student is {_origin(settings)} as it is; it was not trained here."
+    weights = settings.sources
+    drawn = [
+        f"{count} {what} (weight {weight:g})"
+        for count, what, weight in (
+            (train, "clips with captions", weights.paired),
+            (curated, "clips that the teacher paired", weights.curated),
+            (mixed, "mixtures of two clips", weights.mixed),
+        )
+        if weight
+    ]
+    return f"The student started from {_origin(settings)} and drew on {' and '.join(drawn)}."
 
 
 def _origin(settings: Student) -> str:

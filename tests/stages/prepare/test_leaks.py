@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clapline.errors import UserError
-from clapline.tables.clips import CLIPS
+from clapline.tables.clips import CLIPS, without_answers
 from clapline.tables.fingerprints import write_fingerprints
 from stages.prepare.fingerprint_matches import MATCHES, matching_clips
 from stages.prepare.fingerprint_shared import shared_recordings, told_by_sound_alone
@@ -237,3 +237,23 @@ def test_a_text_without_audio_leaves_with_the_caption_of_an_evaluated_clip():
     other = {**clip("w2", "words", shard=""), "captions": ["a dog barks"]}
     _, leaks = without_leaks(parts(text=[copied, other]))  # "w" has audio: its words alone say nothing
     assert told(leaks) == {("text", "w1"): (EVALUATED, "same caption", "retrieval: c")}
+
+
+def test_a_role_without_clips_may_stay_empty(tmp_path):
+    """A run that curates nothing names no unpaired clips; its table is still one that the next stage reads."""
+    kept, _ = without_leaks(
+        tables(paired=[clip("p1"), clip("v1", split="val")], text=[clip("p1")], retrieval=[clip("e1", "c")]), match()
+    )
+    assert kept["unpaired"].empty
+    CLIPS.write(tmp_path / "unpaired.parquet", without_answers(kept["unpaired"]))
+    assert CLIPS.read(tmp_path / "unpaired.parquet").empty
+    with pytest.raises(UserError, match=r"roles\.unpaired has no clip left: all 1"):
+        without_leaks(
+            tables(
+                paired=[clip("p1"), clip("v1", split="val")],
+                unpaired=[clip("e1", "c")],
+                text=[clip("p1")],
+                retrieval=[clip("e1", "c")],
+            ),
+            match(),
+        )

@@ -112,10 +112,9 @@ def test_the_repositorys_own_settings_pass():
             ["teacher.augmentation: a frozen audio encoder"],
         ),
         ({"teacher__model": {"start": "x"}, "student__init": "scratch"}, ["'scratch'", "the teacher is x"]),
-        (
-            {"teacher__model": {"start": "x"}, "teacher__objective": {"contrastive": {"form": "sigmoid"}}},
-            ["needs a bias of the logits"],
-        ),
+        ({"teacher__model": {"start": "/nowhere/x"}}, ["teacher.model.start = '/nowhere/x': no such file or folder"]),
+        ({"teacher__sources": {"by_dataset": {"sounds": -1.0}}}, ["teacher.sources.by_dataset.sounds = -1.0"]),
+        ({"machine__processes": 7}, ["batch_size = 64 cannot be shared by 7 processes"]),
         ({"teacher__model": {"audio": {"states": "segment"}}}, ["kind cnn has no summary"]),
         ({"teacher__model": {"audio": {"patch_stride": [8, 8]}}}, ["patch_stride is for"]),
         ({"teacher__model": {"audio": {"architecture": "resnet"}}}, ["architecture is for kind vision"]),
