@@ -135,7 +135,8 @@ def _cropped(features: Tensor, valid: Tensor, crop_frames: int, start: Tensor) -
     sounding = torch.ceil(valid.double() * frames - 1e-5).clamp(1, frames).long()
     long_enough = sounding >= crop_frames
     round_ = torch.where(long_enough, sounding, frames)
-    begin = torch.where(long_enough, start % round_, 0)
+    # `start` was drawn from all frames: scaled, not wrapped, so that no beginning is drawn about twice as often.
+    begin = torch.where(long_enough, start * round_ // frames, 0)
     columns = (begin[:, None] + torch.arange(crop_frames, device=features.device)) % round_[:, None]
     cropped = features.gather(3, columns[:, None, None, :].expand(clips, 1, bands, crop_frames))
     share = torch.where(long_enough, 1.0, sounding / crop_frames).clamp(max=1)

@@ -31,11 +31,6 @@ class Batch:
     teacher_text: Tensor | None = None  # (B, teacher's dimension) float32, rows of length 1
     caption_similarity: Tensor | None = None  # (B, B) float32 cosines of the captions, as a frozen text encoder has it
 
-    @property
-    def local(self) -> int:
-        """Pairs that this process holds."""
-        return len(self.audio)
-
     def to(self, device: torch.device | str) -> Batch:
         """Return the same on a device; copies from pinned memory do not wait."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.audio.to(device))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,26 @@ from clapline.storage import atomic_path, content_key, store, write_text
 from stages.train.distributed import is_first, once
 
 STATE, PREVIOUS, FINISHED = "state.pt", "previous.pt", "finished"
+# Unfinished runs of other keys may be resumed when their params come back: the newest of them are kept, for so long.
+_DAY_S = 24 * 3600.0
+OTHERS_KEPT, OTHERS_KEPT_S = 3, 14 * _DAY_S
+DVC_LOCK = Path("dvc.lock")  # what DVC has recorded, in the folder that a stage runs in
 
 
 class Checkpoint:
     """The latest state of one run, written atomically; an edit of params, inputs or code starts afresh.
 
-    So does a run that was finished before: whoever forces a stage to run again wants it trained again. One process
-    works on a run at a time. A second one says so, waits, and takes over what the first one left: its finished weights,
-    or the state it was killed in. The lock is the kernel's (flock): that of a dead process is free.
+    So does a run that was finished and recorded before: whoever forces a stage to run again wants it trained again. One
+    that ended after DVC wrote its dvc.lock was not recorded (a kill fell between the two, or there is no dvc.lock), and
+    its final state is taken.
+
+    One process works on a run at a time, and one run of a stage goes on in a working folder at a time, since it writes
+    the stage's outputs there. A second process says so and waits. Of the same run it takes over what the first one
+    left: its finished weights, or the state it was killed in. Temporary experiments of DVC have working folders of
+    their own and go on side by side. The locks are the kernel's (flock): those of a dead process are free.
+
+    Finished runs of other keys are removed when a run starts; of the unfinished ones the newest `OTHERS_KEPT` stay for
+    `OTHERS_KEPT_S` seconds, unless a process works on them.
 
     Of several processes that train together the first one holds the lock and writes; all of them read the state, from
     a folder they share.
@@ -38,7 +51,9 @@ class Checkpoint:
         self.stage = stage
         self.stage_folder = store("work", stage)
         self.folder = self.stage_folder / content_key(*decides)
-        self._lock = FileLock(self.folder.with_suffix(".lock"))
+        place = self.stage_folder / f"place-{content_key(Path.cwd().resolve().as_posix())}.lock"
+        # The place before the run, in every process: so none waits for one that waits for it.
+        self._locks = [FileLock(place), FileLock(self.folder.with_suffix(".lock"))]
         self._read_already: dict[str, Any] | None = None
         once(self._take)
 
@@ -50,7 +65,8 @@ class Checkpoint:
 
     def close(self) -> None:
         """Let go of the run, so that another process may go on with it; the end of this process does the same."""
-        self._lock.release()
+        for lock in reversed(self._locks):
+            lock.release()
 
     def load(self) -> dict[str, Any] | None:
         """Return the saved state (tensors on the CPU and plain values), or None where there is none that can be read.
@@ -96,29 +112,63 @@ class Checkpoint:
         self.close()
 
     def _take(self) -> None:
-        """Get the lock; begin anew where the run was finished before this process came; clear what others finished."""
+        """Get the locks; begin anew where the run was finished and recorded before; clear what others left."""
         done_before = self._mark_of_end()
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            owner = self._owner.read_text() if self._owner.exists() else "of unknown number"
-            print(f"{self.stage}: process {owner} trains this already; waiting for it", file=sys.stderr, flush=True)
-            self._lock.acquire(poll_interval=0.5)
-        write_text(self._owner, str(os.getpid()))
-        if done_before is not None and self._mark_of_end() == done_before:
+        for lock in self._locks:
+            self._acquire(lock)
+        if done_before is not None and self._mark_of_end() == done_before and self._recorded(done_before):
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        os.utime(self.folder)  # the age of a run that is left unfinished counts from here, and from each save
         for leftover in self.folder.glob(".*.part"):  # of a process that was killed as it wrote
             leftover.unlink()
-        for other in self.stage_folder.iterdir():
-            # An unfinished run of another key may be another process's, or resumed when its params come back.
-            if other != self.folder and (other / FINISHED).exists():
-                with contextlib.suppress(Timeout), FileLock(other.with_suffix(".lock"), timeout=0):
-                    shutil.rmtree(other, ignore_errors=True)
+        self._clear_others()
 
-    @property
-    def _owner(self) -> Path:
-        return self.folder.with_suffix(".pid")
+    def _acquire(self, lock: FileLock) -> None:
+        named = Path(lock.lock_file).with_suffix(".pid")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            owner = named.read_text() if named.exists() else "of unknown number"
+            print(f"{self.stage}: process {owner} trains this already; waiting for it", file=sys.stderr, flush=True)
+            lock.acquire(poll_interval=0.5)
+        write_text(named, str(os.getpid()))
+
+    def _recorded(self, mark: tuple[int, int]) -> bool:
+        """Return whether DVC has written its dvc.lock since the run ended, as it does when it records outputs."""
+        return DVC_LOCK.exists() and DVC_LOCK.stat().st_mtime_ns >= mark[1]
+
+    def _clear_others(self) -> None:
+        """Remove the finished runs of other keys, and of the unfinished ones the old and the many; none under way."""
+        others = [folder for folder in self.stage_folder.iterdir() if folder.is_dir() and folder != self.folder]
+        unfinished = []
+        for folder in others:
+            if (folder / FINISHED).exists():
+                self._remove(folder)
+            elif not any((folder / name).exists() for name in (STATE, PREVIOUS)):
+                self._remove(folder)  # killed before its first state: nothing to go on from
+            else:
+                unfinished.append((folder.stat().st_mtime, folder))
+        unfinished.sort(reverse=True)
+        for place, (touched_at, folder) in enumerate(unfinished):
+            untouched_s = time.time() - touched_at
+            old = untouched_s > OTHERS_KEPT_S
+            if (old or place >= OTHERS_KEPT) and self._remove(folder):
+                age = f"untouched for {untouched_s / _DAY_S:.1f} days"
+                why = f"kept for {OTHERS_KEPT_S / _DAY_S:.0f} days" if old else f"{OTHERS_KEPT} newer ones stay"
+                print(
+                    f"{self.stage}: removed the unfinished run {folder}, {age} ({why})",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    @staticmethod
+    def _remove(folder: Path) -> bool:
+        """Remove a run's folder unless a process works on it; return whether it is gone."""
+        with contextlib.suppress(Timeout), FileLock(folder.with_suffix(".lock"), timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".pid").unlink(missing_ok=True)
+        return not folder.exists()
 
     def _mark_of_end(self) -> tuple[int, int] | None:
         """Return what tells one end of this run from another, or None where it has not ended."""

@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from clapline.errors import UserError
-from clapline.model.batch_norm import gather_statistics
+from clapline.model.batch_norm import gather_statistics, world_size
 from clapline.model.clap import Clap
 from clapline.params.machine import Machine
 from clapline.params.training import Training
@@ -29,7 +30,7 @@ from stages.train.augment import ready
 from stages.train.batch import Batch
 from stages.train.checkpoints import Checkpoint
 from stages.train.curves import LiveCurves
-from stages.train.distributed import is_first, once, rank, world_size
+from stages.train.distributed import is_first, once, rank
 from stages.train.loading import batches
 from stages.train.meter import Clock, Sums
 from stages.train.optimiser import build_optimiser, learning_rates
@@ -107,24 +108,27 @@ class Trainer:
         """
         settings = self.settings
         accelerator = self._accelerator()
-        # From here on: sums over all processes in batch norm, TF32 on a GPU, layout of memory as the encoder asks.
+        # From here on: sums over all processes in batch norm, TF32 on a GPU.
         if world_size() > 1:
             gather_statistics(self.clap)
         if accelerator.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        if getattr(self.clap.audio, "channels_last", False):
-            self.clap.audio.to(memory_format=torch.channels_last)
         saved = checkpoint.load()
         if saved is not None:
             self.clap.load_state_dict(saved["model"])
         self.clap.to(accelerator.device)
+        task = Task(self.clap, settings)  # before the optimiser: it says whether the logit bias learns
         optimiser = build_optimiser(self.clap, settings, accelerator.device)
         if self.machine.compile:
             compile_encoders(self.clap)
-        model = accelerator.prepare_model(Task(self.clap, settings))
+        model = accelerator.prepare_model(task)
+        self.clap.bound_logit_scale()
         state = _State(self.clap, optimiser)
         if saved is not None:
             state.restore(saved)
+            if accelerator.device.type == "cpu":
+                # Sums are split among threads: with another number of them the last bits would be others.
+                torch.set_num_threads(saved["threads"])
             del saved
             if is_first():
                 print(f"{self.stage}: resumed at step {state.step} of {self.steps}", file=sys.stderr)
@@ -137,12 +141,12 @@ class Trainer:
         first = state.step * settings.accumulation
         feed = contextlib.closing(batches(self.feeder, first, self.machine, accelerator.device))
         with feed as ahead, progress_bar(shown=self.machine.progress and is_first()) as bar:
-            task = bar.add_task(f"{self.stage} steps", total=self.steps, completed=state.step)
+            shown = bar.add_task(f"{self.stage} steps", total=self.steps, completed=state.step)
             while state.step < self.steps:
                 self._step(accelerator, model, optimiser, ahead, state)
                 state.step += 1
                 self._clock.steps += 1
-                bar.advance(task)
+                bar.advance(shown)
                 last = state.step == self.steps
                 if last or state.step % settings.log_every_steps == 0:
                     self._log(state, optimiser, bar)
@@ -167,6 +171,8 @@ class Trainer:
             # A loss of points gives the variances of Gaussian heads no gradient.
             find_unused_parameters=self.clap.settings.head.distribution == "gaussian",
         )
+        # torch is about to rename the option; what it says of that would stand before every run's own lines.
+        warnings.filterwarnings("ignore", "broadcast_buffers", FutureWarning)
         # Precision is the task's affair: encoders in bf16, the objective in fp32.
         cpu = self.machine.device == "cpu"
         return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[wrapping])
@@ -197,6 +203,7 @@ class Trainer:
             norm = accelerator.clip_grad_norm_(self.clap.parameters(), settings.gradient_norm)
             state.pending.add({"gradient_norm": norm})
         optimiser.step()
+        self.clap.bound_logit_scale()
         optimiser.zero_grad(set_to_none=True)
 
     def _loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -334,6 +341,7 @@ class _State:
             "since_log": vars(self.since_log),
             "since_validation": vars(self.since_validation),
             "checked_step": self.checked_step,
+            "threads": torch.get_num_threads(),
         }
 
     def restore(self, saved: dict) -> None:
@@ -346,7 +354,7 @@ class _State:
 
 
 def compile_encoders(clap: Clap, **options: object) -> None:
-    """Compile both encoders in place, so that the names of their weights stay.
+    """Compile both encoders in place, so that the names of their weights stay: of each the method that a Clap calls.
 
     A shape that changes is compiled for any size the second time it comes up. An encoder that is all frozen is left
     alone: its states are cached. `options` are torch.compile's.
@@ -354,5 +362,9 @@ def compile_encoders(clap: Clap, **options: object) -> None:
     # A number that is fetched from the device splits the compiled code in two; torch warns of each place at length.
     torch._logging.set_logs(dynamo=logging.ERROR)
     for encoder in (clap.audio, clap.text):
-        if any(parameter.requires_grad for parameter in encoder.parameters()):
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            continue
+        if hasattr(encoder, "forward_columns"):
+            encoder.forward_columns = torch.compile(encoder.forward_columns, **options)
+        else:
             encoder.compile(**options)

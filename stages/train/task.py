@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from clapline.model.batch_norm import gather
 from clapline.model.clap import Clap
 from clapline.model.inputs import AudioInputs, Embeddings, States
 from clapline.objectives.compose import EmbeddedBatch, objective
 from clapline.params.training import Training
 from stages.train.batch import Batch
-from stages.train.distributed import gather
 
 
 class Task(nn.Module):
@@ -22,8 +22,10 @@ class Task(nn.Module):
     Each process encodes its own clips and texts. The texts are gathered, each process scores all of them against its
     own clips, and the scores are gathered: so no process needs another's frames (under text-aware pooling those are
     many times the embeddings, and as long as their longest clip), and the pooling's work is shared. The loss is
-    computed over the whole batch in every process; `stages.train.distributed.gather` says why its gradients, averaged
+    computed over the whole batch in every process; `clapline.model.batch_norm.gather` says why its gradients, averaged
     by DDP, are those of one process with the whole batch.
+
+    A logit bias that the form of the contrastive loss knows nothing of is fixed: build the optimiser after the task.
     """
 
     def __init__(self, clap: Clap, settings: Training) -> None:
@@ -31,6 +33,8 @@ class Task(nn.Module):
         self.clap = clap
         self.objective = settings.objective
         self.half = settings.precision == "bf16"
+        if clap.logit_bias is not None:
+            clap.logit_bias.requires_grad_(settings.objective.contrastive.form == "sigmoid")
 
     def forward(self, audio: AudioInputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of all pairs, and its parts by name without gradients (the same in every process).

@@ -20,6 +20,18 @@ from clapline.storage import mirror
 INSIDE = ("state_dict", "model", "model_state_dict")
 
 
+# What torch's restricted reader raises of a file that is none, or holds more than tensors.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)
+
+
 def find_weight_file(named: str, published: str) -> Path:
     """Return the file: as named, below the run's folder (`DVC_ROOT`), in the mirror (models/), or in torch's hub cache.
 
@@ -67,7 +79,7 @@ def read_tensors(path: Path, inside: Sequence[str] = INSIDE) -> dict[str, Tensor
     try:
         with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{path} holds more than tensors or is damaged, and is not loaded: nothing pickled is run here. "

@@ -41,6 +41,7 @@ CONFIGURATIONS = {
     "paraphrases of texts": ({}, {"paraphrase": {"weight": 0.7, "pairs": "text"}}, 3),
     "paraphrases of audio": ({}, {"paraphrase": {"weight": 0.7, "pairs": "audio"}}, 2),
     "sigmoid": ({"temperature": {"bias": -2.0}}, {"contrastive": {"form": "sigmoid"}}, 1),
+    "a bias that softmax knows nothing of": ({"temperature": {"bias": -2.0}}, {}, 1),
     "soft targets": ({}, {"contrastive": {"targets": "soft"}}, 1),
     "tags": ({"metadata": {"use": "tags"}}, {}, 1),
 }

@@ -60,6 +60,17 @@ def test_a_crop_keeps_out_of_the_padding():
     assert len(seen) > 3
 
 
+def test_a_crop_of_a_padded_clip_begins_anywhere_alike():
+    """A clip that fills 6 of 10 frames: a start drawn from 10 and wrapped would begin in its first half too often."""
+    starts = []
+    for m in range(400):
+        made, _ = augmented(FEATURES, torch.full((4,), 0.6), Augmentation(), 5, -1.0, Drawing(0, "student", m))
+        starts += (made[:, 0, 0, 0] - FEATURES[:, 0, 0, 0]).int().tolist()
+    assert set(starts) == set(range(6))
+    first_half = sum(start < 3 for start in starts) / len(starts)
+    assert abs(first_half - 0.5) < 0.04  # 0.0125 is one standard deviation; wrapped it is 0.6
+
+
 def test_masks_hide_at_most_their_width_and_move():
     hidden = [(run({"frequency_mask_bands": 2}, seed=seed) == -1.0)[:, 0] for seed in range(20)]
     widths = set()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clapline.model.batch_norm import gather
 from clapline.params.machine import Machine
 from stages.train import distributed
 from tests.stages.train.spread import CONFIGURATIONS
@@ -69,6 +70,7 @@ def test_every_trainable_parameter_gets_a_gradient(results, name):
     assert [parameter for parameter, gradient in gradients.items() if gradient is None] == []
     moved = [parameter for parameter, gradient in gradients.items() if gradient.abs().max() > 0]
     assert {parameter.split(".")[0] for parameter in moved} >= {"audio", "text", "audio_head", "text_head", "log_scale"}
+    assert ("logit_bias" in gradients) == (name == "sigmoid")
 
 
 WAIT = """
@@ -76,7 +78,8 @@ import sys
 import torch
 import torch.distributed as dist
 from clapline.errors import UserError
-from stages.train.distributed import gather, is_first, once, rank, world_size
+from clapline.model.batch_norm import gather
+from stages.train.distributed import is_first, once, rank, world_size
 
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}/meet", rank=int(sys.argv[1]), world_size=2)
 made = []
@@ -112,4 +115,4 @@ def test_one_process_needs_no_group(monkeypatch):
     assert (distributed.rank(), distributed.world_size(), distributed.is_first()) == (0, 1, True)
     assert distributed.once(lambda: 7) == 7
     rows = torch.ones(2, 3)
-    assert distributed.gather(rows) is rows
+    assert gather(rows) is rows

@@ -63,7 +63,7 @@ def test_a_batch_is_what_was_drawn(rich: TrainingData):
     fed = feeder(rich, PARAPHRASED, words=words)
     drawn = fed.sampler.draw(5)
     batch = fed[5]
-    assert (len(fed), batch.step, batch.pairs, batch.views, batch.local, batch.first) == (12, 5, 8, 3, 8, 0)
+    assert (len(fed), batch.step, batch.pairs, batch.views, len(batch.audio), batch.first) == (12, 5, 8, 3, 8, 0)
     assert torch.equal(batch.audio.features, rich.clips.features[drawn.clips])
     texts = [*drawn.captions, *drawn.paraphrases[1], *drawn.paraphrases[2]]
     assert captions_of(batch, words) == texts

@@ -9,10 +9,15 @@ import torch
 from torch.nn import functional
 
 from clapline.errors import UserError
+from clapline.model.clap import Clap
+from clapline.model.inputs import AudioInputs
+from clapline.params.model import Model
 from stages.train.checkpoints import Checkpoint
 from stages.train.data import TeacherView
 from stages.train.loop import Trainer, compile_encoders
+from stages.train.optimiser import build_optimiser
 from stages.train.validation import Validation
+from tests.stages.train.conftest import MODEL
 from tests.stages.train.tiny import tiny_trainer, weights_of
 
 
@@ -233,6 +238,131 @@ def test_compiled_encoders_train_alike_under_the_same_names(trainer, monkeypatch
     assert compiled.clap.audio._compiled_call_impl is not None
     assert list(compiled.clap.state_dict()) == names
     torch.testing.assert_close(weights_of(compiled.clap), weights_of(plain.clap), rtol=1e-4, atol=1e-6)
+
+
+PASST = {
+    "features": {
+        "kind": "passt", "duration_s": 0.5, "sample_rate_hz": 8000, "maximum_hz": 3500.0,
+        "window_samples": 256, "hop_samples": 64, "mel_bands": 32,
+    },
+    "audio": {
+        "kind": "passt", "config": {"patch": [8, 8], "width": 16, "depth": 1, "heads": 2, "hidden": 32},
+        "patchout_bands": 1, "patchout_frames": 2,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [{}, PASST], ids=["cnn", "passt"])
+def test_what_a_clap_calls_of_its_encoders_is_what_is_compiled(model):
+    torch.manual_seed(0)
+    clap = Clap.new(Model.model_validate(MODEL.model_dump() | model), ["a dog"]).train()
+    names, front_end = list(clap.state_dict()), clap.front_end
+    features = torch.randn(4, front_end.segments, front_end.settings.mel_bands, front_end.frames)
+    audio, text = AudioInputs(valid=torch.ones(4), features=features), clap.text.prepare(["a dog", "a bell"])
+
+    def embedded(embed, inputs):
+        torch.manual_seed(1)  # dropout and patchout
+        return embed(inputs).mean
+
+    plain = [embedded(clap.embed_audio, audio), embedded(clap.embed_text, text)]
+    graphs = []
+
+    def counting(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    compile_encoders(clap, backend=counting)
+    heard = embedded(clap.embed_audio, audio)
+    of_audio = len(graphs)
+    said = embedded(clap.embed_text, text)
+    torch._dynamo.reset()
+    assert of_audio > 0
+    assert len(graphs) > of_audio
+    assert list(clap.state_dict()) == names
+    torch.testing.assert_close([heard, said], plain)
+
+
+def test_a_logit_scale_that_was_pushed_to_its_bound_stops_there_and_comes_back(trainer):
+    run = trainer({"steps": 40, "log_every_steps": 1, "learning_rates": {"audio": 1e-3, "logits": 0.1}, "warm_up": 0.0})
+    bound = run.clap.settings.temperature.maximum_scale
+    with torch.no_grad():
+        run.clap.log_scale.fill_(math.log(bound) + 1.0)
+    used, pushes = [], iter([-1.0] * 5 + [1.0] * 35)
+    run.clap.log_scale.register_hook(lambda gradient: torch.full_like(gradient, next(pushes)))
+    forward = run.clap.logit_scale
+    run.clap.logit_scale = lambda: (used.append(float(forward().detach())), forward())[1]
+    history = train(run)
+    scales = [row["logit_scale"] for row in history.curve]
+    assert max(used) <= bound * (1 + 1e-6)  # before the first step too
+    assert scales[:5] == pytest.approx([bound] * 5)
+    assert scales[-1] < 0.5 * bound
+
+
+def test_a_logit_scale_at_its_bound_has_a_gradient(trainer):
+    """A clamp on the way to the loss has none: the toy world wants a smaller scale, and would wait for it for ever."""
+    run = trainer({"steps": 20, "learning_rates": {"audio": 1e-3, "logits": 0.05}})
+    with torch.no_grad():
+        run.clap.log_scale.fill_(math.log(run.clap.settings.temperature.maximum_scale) + 1.0)
+    assert train(run).rows[-1]["logit_scale"] < 0.9 * run.clap.settings.temperature.maximum_scale
+
+
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_the_logit_bias_learns_where_the_loss_knows_it(toy, form, monkeypatch):
+    torch.manual_seed(0)
+    clap = Clap.new(Model.model_validate(MODEL.model_dump() | {"temperature": {"bias": -1.0}}), toy[0].texts())
+    clap.logit_bias.requires_grad_(form == "softmax")  # as a run of the other form would leave it
+    run = tiny_trainer(clap, toy[0], None, {"steps": 2, "objective": {"contrastive": {"form": form}}})
+    held, build = [], build_optimiser
+    monkeypatch.setattr("stages.train.loop.build_optimiser", lambda *given: (held.append(build(*given)), held[0])[1])
+    history = train(run)
+    members = {id(parameter) for group in held[0].param_groups for parameter in group["params"]}
+    assert (id(clap.logit_bias) in members) == (form == "sigmoid")
+    assert (history.rows[-1]["logit_bias"] != -1.0) == (form == "sigmoid")
+
+
+def test_a_resumed_run_takes_the_number_of_threads_it_began_with(trainer, monkeypatch):
+    """Sums are split among threads: another number gives other last bits."""
+    before = torch.get_num_threads()
+    broken, resumed = trainer({"steps": 20}), trainer({"steps": 20})
+    draw = broken.feeder.sampler.draw
+
+    def die(m):
+        if m == 15:
+            raise KeyboardInterrupt
+        return draw(m)
+
+    monkeypatch.setattr(broken.feeder.sampler, "draw", die)
+    try:
+        torch.set_num_threads(3)
+        with pytest.raises(KeyboardInterrupt):
+            train(broken)
+        torch.set_num_threads(2)
+        seen = []
+        resumed.clap.text.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+        train(resumed)
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {3}
+
+
+def test_a_run_that_ended_unrecorded_is_not_trained_again(trainer, monkeypatch, tmp_path):
+    """Killed after its end and before DVC recorded it; once recorded, whoever forces it wants it trained again."""
+    monkeypatch.chdir(tmp_path)
+    runs = [trainer({"steps": 10}) for _ in range(3)]
+    histories, drawn = [], []
+    for place, run in enumerate(runs):
+        draw = run.feeder.sampler.draw
+        run.feeder.sampler.draw = lambda m, place=place, draw=draw: (drawn.append(place), draw(m))[1]
+        with Checkpoint("student", 1) as checkpoint:
+            histories.append(run.run(checkpoint))
+            checkpoint.finish()
+        if place == 1:
+            (tmp_path / "dvc.lock").touch()
+    assert drawn == [0] * 10 + [2] * 10
+    assert histories[0] == histories[1] == histories[2]
+    assert torch.equal(weights_of(runs[0].clap), weights_of(runs[1].clap))
+    assert torch.equal(weights_of(runs[0].clap), weights_of(runs[2].clap))
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(trainer, monkeypatch):
