@@ -64,7 +64,7 @@ AUDIO = {
         {"kind": "atst", "duration_s": 0.64},
     ),
     "cnn14": (
-        {"kind": "cnn14", "config": {"channels": [4, 8, 16, 32], "dropout": 0.0}},
+        {"kind": "cnn14", "config": {"channels": [4, 8, 16, 32], "block_dropout": 0.0, "dropout": 0.0}},
         {"kind": "clap", "duration_s": 1.0},
     ),
     "convnextv2": (
