@@ -52,11 +52,15 @@ def started(folder, **more):
 
 
 def journaled(folder):
-    """Return the entries of all journals of unfinished work."""
+    """Return the entries of all journals of unfinished work, each item once.
+
+    A kill between the joining of a shard's parts and their clearing leaves its items in two journals.
+    """
     lines = []
     for journal in folder.glob("stores/work/prepare/mine/*/*.jsonl"):
         lines += [line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    return [json.loads(line) for line in lines]
+    entries = [json.loads(line) for line in lines]
+    return list({entry.get("clip_id") or entry["path"]: entry for entry in entries}.values())
 
 
 def outputs(folder):
