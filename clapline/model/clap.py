@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clapline.errors import UserError
+from clapline.model import masked
 from clapline.model.audio import build_audio_encoder
 from clapline.model.audio.patchout import kept_mask
 from clapline.model.front_ends import build_front_end
@@ -52,6 +53,9 @@ class Clap(nn.Module):
         )
         bias = settings.temperature.bias
         self.logit_bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        # Drawn last: with them a model starts as it does without.
+        self.audio_mask = masked.new_stand_in(settings.features.mel_bands) if settings.masked else None
+        self.text_mask = masked.new_stand_in(text.input_width) if settings.masked else None
         self.bound_logit_scale()
         if settings.audio.frozen:
             audio.requires_grad_(False)
@@ -134,19 +138,30 @@ class Clap(nn.Module):
             features = inputs.features.float()  # kept in half precision where they lie in memory
         else:
             features = self.front_end(inputs.waveforms, valid=inputs.valid)
-        clips, segments = features.shape[:2]
-        if segments == 1:
-            states, kept = self._encoded(features.flatten(0, 1))
-        else:
-            sounding = valid_positions(inputs.valid, segments)
-            encoded, kept = self._encoded(features[sounding])
-            states = encoded.new_zeros(clips, segments, *encoded.shape[1:])
-            states[sounding] = encoded
-            states = states.flatten(1, 2)
+        states, kept = self.encode_segments(features, inputs.valid)
         if kept is None:
             return States(states, valid_positions(inputs.valid, states.shape[1]))
-        whole = valid_positions(inputs.valid, segments * self.audio.positions)
+        whole = valid_positions(inputs.valid, features.shape[1] * self.audio.positions)
         return States(states, kept_mask(whole, kept, self.audio.positions))
+
+    def encode_segments(self, features: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return states `(clips, segments · positions, width)` of features `(clips, segments, bands, frames)`.
+
+        Those of segments that are padding alone are zeros. Beside them, where patchout dropped some columns in time,
+        which positions of a segment are left; else None.
+
+        Args:
+            features: float32.
+            valid: `(clips,)`, the share of each clip, from its start, that is no padding.
+        """
+        clips, segments = features.shape[:2]
+        if segments == 1:
+            return self._encoded(features.flatten(0, 1))
+        sounding = valid_positions(valid, segments)
+        encoded, kept = self._encoded(features[sounding])
+        states = encoded.new_zeros(clips, segments, *encoded.shape[1:])
+        states[sounding] = encoded
+        return states.flatten(1, 2), kept
 
     def _encoded(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return states of segments and, where patchout dropped some columns in time, which positions are left."""
@@ -175,6 +190,35 @@ class Clap(nn.Module):
     def embed_text(self, inputs: Inputs) -> Embeddings:
         """Return the embeddings `(captions, dimension)` of what the text encoder's `prepare` made of captions."""
         return self.text_head(pool_tokens(self.text(inputs), self.settings.text.pooling))
+
+    @property
+    def mask_units(self) -> int:
+        """Units of a clip that may be hidden, equal stretches of its full time: one per state, or 16 per segment."""
+        return masked.mask_units(self)
+
+    def valid_units(self, inputs: AudioInputs) -> Tensor:
+        """Return which units of each clip hold something that is no padding, `(clips, units)` boolean.
+
+        At least the first of each clip; of clips that were cut to the longest of their batch, too.
+
+        Raises:
+            UserError: cached states.
+        """
+        return masked.valid_units_of(self, inputs)
+
+    def embed_masked_audio(self, inputs: AudioInputs, visible: Tensor) -> Embeddings:
+        """Return the embeddings of clips of which only the units `visible`, `(clips, units)` boolean, are heard.
+
+        See `masked.embed_masked_audio`, also for errors.
+        """
+        return masked.embed_masked_audio(self, inputs, visible)
+
+    def embed_masked_text(self, inputs: Inputs, visible: Tensor) -> Embeddings:
+        """Return the embeddings of captions of which only the tokens `visible`, `(captions, tokens)` boolean, are read.
+
+        See `masked.embed_masked_text`, also for errors.
+        """
+        return masked.embed_masked_text(self, inputs, visible)
 
     def hear(self, inputs: AudioInputs) -> Embeddings | States:
         """Return the audio side of a batch: embeddings, or under text-aware pooling frames."""

@@ -24,9 +24,7 @@ class EmbeddingHead(nn.Module):
         self._build(width, settings)
         self.variance: nn.Linear | None = None
         if settings.distribution == "gaussian":
-            self.variance = nn.Linear(width, settings.dimension)
-            nn.init.normal_(self.variance.weight, std=width**-0.5)
-            nn.init.constant_(self.variance.bias, settings.initial_log_variance)
+            self.variance = variance_layer(width, settings)
 
     def _build(self, width: int, settings: Head) -> None:
         """Make the layers of `project`, in the order in which their weights are drawn."""
@@ -38,11 +36,12 @@ class EmbeddingHead(nn.Module):
 
     def forward(self, states: Tensor) -> Embeddings:
         """Return embeddings of `(batch, width)`, float32."""
-        mean = functional.normalize(self.project(states).float(), dim=-1)
+        projected = self.project(states).float()
+        mean = functional.normalize(projected, dim=-1)
         if self.variance is None:
-            return Embeddings(mean)
+            return Embeddings(mean, projected=projected)
         with torch.autocast(states.device.type, enabled=False):
-            return Embeddings(mean, self.variance(states.float()))
+            return Embeddings(mean, self.variance(states.float()), projected)
 
 
 class ResidualHead(EmbeddingHead):
@@ -85,6 +84,14 @@ class MlpHead(EmbeddingHead):
 
 
 _KINDS: dict[str, type[EmbeddingHead]] = {"residual": ResidualHead, "linear": LinearHead, "mlp": MlpHead}
+
+
+def variance_layer(width: int, settings: Head) -> nn.Linear:
+    """Return the layer of a Gaussian's log variance, `(…, width)` → `(…, dimension)`, newly drawn."""
+    layer = nn.Linear(width, settings.dimension)
+    nn.init.normal_(layer.weight, std=width**-0.5)
+    nn.init.constant_(layer.bias, settings.initial_log_variance)
+    return layer
 
 
 def build_head(width: int, settings: Head) -> EmbeddingHead:

@@ -30,6 +30,14 @@ class AudioInputs:
         """Return the same on a device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
+    def rows(self, chosen: slice | Tensor) -> AudioInputs:
+        """Return some of the clips: a slice of them, or those at places `(clips,)`."""
+        return self._each(lambda tensor: tensor[chosen])
+
+    def repeated(self, times: int) -> AudioInputs:
+        """Return all clips so many times, one after the other."""
+        return self._each(lambda tensor: torch.cat([tensor] * times))
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> AudioInputs:
         changed = {}
         for field in dataclasses.fields(self):
@@ -56,6 +64,7 @@ class Embeddings:
 
     mean: Tensor  # (batch, dimension), rows of length 1, float32
     log_variance: Tensor | None = None  # (batch, dimension) float32; None for points
+    projected: Tensor | None = None  # (batch, dimension) float32, before the length was set to 1
 
 
 def valid_positions(valid: Tensor, positions: int) -> Tensor:

@@ -1,34 +1,58 @@
-"""Paraphrases as further views of a caption (RobustCLAP, arXiv 2410.16505; the pairs inside are our reading)."""
+"""Paraphrase views (RobustCLAP): a caption said otherwise, at two levels, is a further view of the same sound.
+
+Formula: L = Σₖ wₖ Lₖ over the levels, Lₖ(audio) = clap(A, Pₖ), Lₖ(text) = clap(T, Pₖ), Lₖ(both) = ½ clap(A, Pₖ) + ½
+clap(T, Pₖ), with clap the contrast of the run (its form, one scale for all) and Pₖ the paraphrases of level k, one
+per caption and step.
+
+In words: a clip must know its caption again in other words, and the caption its rewording.
+
+Use it: when queries come in other words than the training captions; level 1 changes the structure, level 2 the words
+too. Needs a stage paraphrase that wrote these levels.
+
+Relations: with Pₖ = T, mode audio gives the contrast once more per level. Levels of weight 0 are neither drawn nor
+encoded.
+
+Reference: Selvakumar et al., arXiv 2410.16505; which pairs stand inside is not published as code, so `pairs` is our
+reading.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 from torch import Tensor
 
+Similarities = TypeVar("Similarities")
+
 
 def paraphrase_views(
-    audio_paraphrases: Sequence[Tensor],
-    text_paraphrases: Sequence[Tensor],
-    loss: Callable[[Tensor], Tensor],
+    audio_paraphrases: Sequence[Similarities],
+    text_paraphrases: Sequence[Similarities],
+    loss: Callable[[Similarities], Tensor],
     pairs: Literal["audio", "text", "both"] = "both",
+    weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Return Σₖ Lₖ over the paraphrase levels, a scalar.
-
-    Lₖ(audio) = clap(A, Pₖ); Lₖ(text) = clap(T, Pₖ); Lₖ(both) = ½ clap(A, Pₖ) + ½ clap(T, Pₖ), where clap is the
-    contrastive loss of the run with one scale for all. With Pₖ = T, mode audio gives clap(A, T) per level.
+    """Return Σₖ wₖ Lₖ over the paraphrase levels, a scalar.
 
     Args:
-        audio_paraphrases: per level, cosines of clips (rows) and paraphrases (columns), `(batch, batch)`.
-        text_paraphrases: per level, cosines of captions (rows) and paraphrases (columns), `(batch, batch)`.
-        loss: clap, of cosines `(batch, batch)`.
+        audio_paraphrases: per level, similarities of clips (rows) and paraphrases (columns) of a batch.
+        text_paraphrases: per level, similarities of captions (rows) and paraphrases (columns).
+        loss: clap, of such similarities.
         pairs: which view meets the paraphrase.
+        weights: wₖ > 0 per level; None: 1 each.
     """
     views = {
         "audio": [audio_paraphrases],
         "text": [text_paraphrases],
         "both": [audio_paraphrases, text_paraphrases],
     }[pairs]
-    terms = [loss(cosines) / len(views) for level in zip(*views, strict=True) for cosines in level]
+    terms = []
+    for place, level in enumerate(zip(*views, strict=True)):
+        weight = 1.0 if weights is None else weights[place]
+        terms += [_times(weight, loss(similarities) / len(views)) for similarities in level]
     return sum(terms[1:], start=terms[0])
+
+
+def _times(weight: float, loss: Tensor) -> Tensor:
+    return loss if weight == 1.0 else weight * loss

@@ -61,6 +61,9 @@ class Model(Section):
     head: Head = Field(default_factory=Head)
     temperature: Temperature = Field(default_factory=Temperature)
     metadata: Metadata = Field(default_factory=Metadata)
+    masked: bool = Field(
+        False, description="learned stand-ins for hidden stretches of audio and hidden words (hierarchical inclusion)"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:
@@ -74,4 +77,12 @@ class Model(Section):
             raise ValueError("audio.pooling tap gives one point per caption: head.distribution must be point")
         if self.audio.pooling == "tap" and self.metadata.use != "none":
             raise ValueError("audio.pooling tap has no clip embedding to fuse metadata with: metadata.use must be none")
+        if self.masked and self.audio.pooling == "tap":
+            raise ValueError(
+                "audio.pooling tap gives clips no embedding of their own, masked or not: masked must be false"
+            )
+        if self.masked and self.audio.frozen:
+            raise ValueError("masked clips are encoded anew, audio.frozen caches their states: one must be false")
+        if self.masked and self.text.frozen:
+            raise ValueError("masked captions are encoded anew, text.frozen caches their states: one must be false")
         return self

@@ -29,6 +29,8 @@ class Teacher(Training):
     def _no_teacher_of_its_own(self) -> Teacher:
         if self.objective.contrastive.targets == "soft":
             raise ValueError("the teacher has no teacher: objective.contrastive.targets must be hard")
+        if self.objective.distillation.weight:
+            raise ValueError("the teacher has no teacher: objective.distillation.weight must be 0")
         if self.objective.paraphrase.weight:
             raise ValueError("the teacher trains without paraphrases: objective.paraphrase.weight must be 0")
         return self

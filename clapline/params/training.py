@@ -62,12 +62,14 @@ class LearningRates(Section):
     heads: float | None = Field(None, gt=0, le=1, description="heads and metadata fusion")
     pooling: float | None = Field(None, gt=0, le=1, description="text-aware pooling")
     logits: float | None = Field(None, gt=0, le=1, description="temperature and bias")
+    objective: float | None = Field(None, gt=0, le=1, description="what the objective learns: the cluster classifier")
 
 
 class Training(Section):
     """What teacher and student share."""
 
     objective: Objective = Field(default_factory=Objective)
+    gaussian_heads: bool = Field(False, description="give a model that starts with points the heads of Gaussians")
     inputs: Literal["cached", "streamed"] = Field(
         "cached", description="features in memory, or clips read from their shards at each step (large data)"
     )
@@ -81,6 +83,9 @@ class Training(Section):
     validate_every_steps: int | None = Field(100, ge=1, description="the best of these moments is kept; null: a pass")
     log_every_steps: int = Field(10, ge=1, description="steps averaged in one row of the training curve")
     batch_size: int = Field(64, ge=2, le=65536, description="pairs in a batch, over all processes together")
+    encode_at_once: int | None = Field(
+        None, ge=1, description="pairs encoded at a time, twice over: memory for large batches; null: all, once"
+    )
     accumulation: int = Field(1, ge=1, le=1024, description="batches whose gradients make one step")
     learning_rates: LearningRates = Field(default_factory=LearningRates)
     weight_decay: float = Field(0.05, ge=0, le=1)

@@ -49,6 +49,7 @@ SECTIONS: dict[str, type[Section]] = {
     "machine": Machine,
 }
 MIX = "mix"
+TEACHER = "models/teacher"
 EXCLUSION_KINDS = ("exclusions", "exclusions_file")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -240,6 +241,9 @@ def _check_curation(checked: dict[str, Any], path: Path | str) -> None:
         for key, used in {
             "roles.unpaired": bool(roles.unpaired),
             "student.objective.contrastive.targets: soft": student.objective.contrastive.targets == "soft",
+            "student.objective.distillation": (
+                bool(student.objective.distillation.weight) and TEACHER in student.objective.distillation.teachers
+            ),
         }.items():
             if used:
                 raise UserError(
@@ -278,20 +282,50 @@ def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
             "are all that is written"
         )
     for name, model in models_of(checked).items():
-        contrastive = checked[name].objective.contrastive
-        if model.start is not None:
-            continue
-        if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
-            raise UserError(
-                f"{path}: {name}.objective.contrastive.ignore_similar_captions_above compares captions by a frozen "
-                "text tower; set model.text.frozen: true or null here"
-            )
-        if contrastive.form == "sigmoid" and model.temperature.bias is None:
-            raise UserError(
-                f"{path}: {name}.objective.contrastive.form: sigmoid needs a first value of the logits' bias: set "
-                f"{'teacher' if checked[name].model is None else name}.model.temperature.bias, about "
-                f"{-math.log(checked[name].batch_size - 1):.1f} for this batch size"
-            )
+        _check_objective_of(checked, name, model, path)
+
+
+def _check_objective_of(checked: dict[str, Any], name: str, model: Model, path: Path | str) -> None:
+    """Refuse an objective that asks of its model what the settings say it has not."""
+    section: Training = checked[name]
+    chosen, contrastive, where = section.objective, section.objective.contrastive, f"{path}: {name}.objective"
+    if model.start is not None:
+        return  # what a whole model has is known when it is there
+    if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
+        raise UserError(
+            f"{where}.contrastive.ignore_similar_captions_above compares captions by a frozen text tower; set "
+            "model.text.frozen: true or null here"
+        )
+    relevance = contrastive.weight and contrastive.targets == "relevance"
+    if relevance and contrastive.relevance_model is None and not model.text.frozen:
+        raise UserError(
+            f"{where}.contrastive.targets: relevance compares captions by a sentence encoder: set relevance_model "
+            "(all-MiniLM-L6-v2 is packaged), or model.text.frozen: true"
+        )
+    if chosen.pairwise and contrastive.initial_logits == "model" and model.temperature.bias is None:
+        raise UserError(
+            f"{where}.contrastive.initial_logits: model needs model.temperature.bias, which is null; take batch (about "
+            f"{-math.log(section.batch_size - 1):.1f} for this batch size), siglip or thesis"
+        )
+    gaussian = model.head.distribution == "gaussian" or section.gaussian_heads
+    if name == "student" and checked["student"].init == "teacher":
+        gaussian = gaussian or checked["teacher"].gaussian_heads
+    if chosen.of_gaussians and not gaussian:
+        raise UserError(
+            f"{where}: {', '.join(chosen.of_gaussians)} need Gaussian embeddings: set {name}.gaussian_heads: true, or "
+            "model.head.distribution: gaussian"
+        )
+    if chosen.of_embeddings and model.audio.pooling == "tap":
+        raise UserError(
+            f"{where}: {', '.join(chosen.of_embeddings)} need an embedding of each clip, which audio.pooling: tap does "
+            "not give; take pooling: mean"
+        )
+    if section.gaussian_heads and model.audio.pooling == "tap":
+        raise UserError(f"{path}: {name}.gaussian_heads: audio.pooling: tap gives one point per caption, no Gaussian")
+    if chosen.masks and (model.text.frozen or model.audio.frozen):
+        raise UserError(
+            f"{where}: hierarchy and repulsion hide words and sounds from encoders, which must not be frozen"
+        )
 
 
 def _check_model(model: Model, rate_hz: int, where: str) -> None:

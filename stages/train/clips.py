@@ -106,10 +106,15 @@ def feature_statistics(features: Tensor) -> tuple[float, float]:
 
 
 def set_feature_scale(clap: Clap, mean: float, deviation: float) -> None:
-    """Let an encoder that starts from scratch know its features' scale, where it asks for it."""
-    if hasattr(clap.audio, "set_scale"):
-        with torch.no_grad():
+    """Let a model that starts from scratch know its features' scale.
+
+    The encoder, where it asks for it, and what stands in for hidden audio, which starts at the mean.
+    """
+    with torch.no_grad():
+        if hasattr(clap.audio, "set_scale"):
             clap.audio.set_scale(mean, deviation)
+        if clap.audio_mask is not None:
+            clap.audio_mask.add_(mean)
 
 
 def initial_weights(clap: Clap) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a training run draws from: clips, captions, sources of (clip, caption) pairs, and a teacher's view of them."""
+"""What a training run draws from: clips, captions, sources of (clip, caption) pairs, and what is known of them."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ class TrainingData:
                 found.update(texts)
         return sorted(found)
 
+    def captions(self) -> list[str]:
+        """Return every distinct caption of a source, paraphrases apart, sorted."""
+        written = (texts for source in self.sources for texts in (*source.captions, *source.synthetic))
+        return sorted({text for texts in written for text in texts})
+
     @property
     def durations_s(self) -> np.ndarray:
         """How much of each row is heard, in seconds."""
@@ -58,3 +63,13 @@ class TeacherView:
 
     audio: Tensor  # (rows, dimension)
     text: Mapping[str, Tensor]  # caption → (dimension,)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of clips and captions beside the pairs, as far as the objective asks for it."""
+
+    teacher: TeacherView | None = None  # what soft targets are made of
+    distilled: TeacherView | None = None  # the teachers of distillation side by side, as `one_teacher_of` joins them
+    meanings: Mapping[str, Tensor] | None = None  # caption → unit embedding by a sentence encoder, (width,)
+    clusters: Mapping[str, int] | None = None  # caption → its cluster, -1: none

@@ -13,9 +13,9 @@ import torch
 import torch.distributed as dist
 
 from clapline.errors import UserError
-from clapline.model.batch_norm import world_size
 from clapline.model.device import choose_device
 from clapline.params.machine import Machine
+from clapline.processes import world_size
 
 Result = TypeVar("Result")
 

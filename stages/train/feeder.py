@@ -17,7 +17,8 @@ from clapline.randomness import generator
 from clapline.text.tags import tags_sentence
 from stages.train.batch import Batch
 from stages.train.batches import Drawn, Sampler, steps_of
-from stages.train.data import Source, TeacherView, TrainingData
+from stages.train.data import Known, TeacherView, TrainingData
+from stages.train.masks import MaskDraws
 from stages.train.positives import Positives
 
 
@@ -36,7 +37,8 @@ class Feeder(Dataset):
         *,
         seed: int,
         stage: str,
-        teacher: TeacherView | None = None,
+        known: Known | None = None,
+        mask_units: int = 0,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -49,7 +51,8 @@ class Feeder(Dataset):
             text: its text encoder; only its tokenizer is kept, or the table of a frozen one's states.
             seed: of the run.
             stage: that trains.
-            teacher: what soft targets are made of.
+            known: what soft targets, relevance, distillation and clusters are made of.
+            mask_units: stretches in which the model hides audio (Clap.mask_units), where something is masked.
             rank: of this process.
             world: number of processes.
 
@@ -73,6 +76,11 @@ class Feeder(Dataset):
         self.compares = settings.objective.contrastive.ignore_similar_captions_above is not None
         if self.compares and not model.text.frozen:
             raise UserError("objective.contrastive.ignore_similar_captions_above needs a frozen text tower")
+        if _relevance_by_tower(settings) and not model.text.frozen:
+            raise UserError(
+                "objective.contrastive.targets: relevance needs a frozen text tower, or relevance_model, the id of a "
+                "sentence encoder"
+            )
         if self.dropped and model.text.frozen:
             raise UserError("augmentation.text_dropout makes new texts: a frozen text encoder has no state of them")
         texts = data.texts()
@@ -82,13 +90,37 @@ class Feeder(Dataset):
         self._tokens = dict(zip(texts, text.tokenise(texts), strict=True))
         self._collate = text.collate
         self._tokenizer = text.tokens if self.dropped else None
-        self._soft = teacher is not None and settings.objective.contrastive.targets == "soft"
-        if self._soft:
-            captions = sorted({caption for source in data.sources for caption in _captions(source)})
-            # One tensor, which other processes share; one per caption would be as many files of shared memory.
-            self._teacher_audio = teacher.audio
-            self._teacher_text = torch.stack([teacher.text[caption] for caption in captions])
-            self._teacher_rows = {caption: row for row, caption in enumerate(captions)}
+        self._knows(known or Known())
+        self._masks = None
+        if settings.objective.masks:
+            self._masks = MaskDraws(
+                settings.objective.hierarchy,
+                mask_units,
+                model.text.maximum_tokens,
+                settings.batch_size,
+                rank,
+                world,
+                seed,
+                stage,
+            )
+
+    def _knows(self, known: Known) -> None:
+        """Keep tables by row, of what the objective asks for."""
+        objective = self.settings.objective
+        captions = self.data.captions()
+        self._rows = {caption: row for row, caption in enumerate(captions)}
+        self._teacher = self._distilled = None
+        if objective.contrastive.weight and objective.contrastive.targets == "soft" and known.teacher is not None:
+            self._teacher = _View(known.teacher, captions)
+        if objective.distillation.weight and known.distilled is not None:
+            self._distilled = _View(known.distilled, captions)
+        relevant = bool(objective.contrastive.weight) and objective.contrastive.targets == "relevance"
+        self._means_by_states = _relevance_by_tower(self.settings)
+        self._meanings = self._clusters = None
+        if relevant and known.meanings is not None:
+            self._meanings = torch.stack([known.meanings[caption] for caption in captions])
+        if objective.clusters.weight and known.clusters is not None:
+            self._clusters = torch.tensor([known.clusters[caption] for caption in captions])
 
     def __len__(self) -> int:
         return len(self.sampler.source_of_step)
@@ -101,16 +133,17 @@ class Feeder(Dataset):
         audio = self.clips.inputs(drawn.clips, m, self.first, self.count)
         views = [drawn.captions]
         if self.settings.objective.paraphrase.weight:
-            views += drawn.paraphrases.values()
+            views += [drawn.paraphrases[level] for level in self.settings.objective.paraphrase.used]
         return Batch(
             step=m,
             audio=self._tagged(audio, drawn, m),
             text=self._text(views, m),
             views=len(views),
             pairs=len(drawn.clips),
-            positives=torch.from_numpy(self.positives.of(drawn)),
+            positives=self.positives.of(drawn),
             first=self.first,
             heard=self.clips.heard(drawn.clips, m),
+            masked=None if self._masks is None else self._masks.of(m),
             **self._seen(drawn),
         )
 
@@ -137,13 +170,35 @@ class Feeder(Dataset):
 
     def _seen(self, drawn: Drawn) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
-        if self._soft:
-            found["teacher_audio"] = self._teacher_audio[drawn.clips]
-            found["teacher_text"] = self._teacher_text[[self._teacher_rows[caption] for caption in drawn.captions]]
-        if self.compares:
+        rows = [self._rows[caption] for caption in drawn.captions]
+        for name, view in (("teacher", self._teacher), ("distilled", self._distilled)):
+            if view is not None:
+                found[f"{name}_audio"] = view.audio[drawn.clips]
+                found[f"{name}_text"] = view.text[rows]
+        if self._meanings is not None:
+            found["caption_meanings"] = self._meanings[rows]
+        if self._clusters is not None:
+            found["clusters"] = self._clusters[rows]
+        if self.compares or self._means_by_states:
             states = self._collate([self._tokens[caption] for caption in drawn.captions])["states"]
-            found["caption_similarity"] = states @ states.T
+            if self.compares:
+                found["caption_states"] = states
+            if self._means_by_states:
+                found["caption_meanings"] = states
         return found
+
+
+class _View:
+    """A teacher's embeddings by row: one tensor each, which other processes share, not a file of memory per caption."""
+
+    def __init__(self, view: TeacherView, captions: Sequence[str]) -> None:
+        self.audio = view.audio
+        self.text = torch.stack([view.text[caption] for caption in captions])
+
+
+def _relevance_by_tower(settings: Training) -> bool:
+    chosen = settings.objective.contrastive
+    return bool(chosen.weight) and chosen.targets == "relevance" and chosen.relevance_model is None
 
 
 def without_words(text: str, share: float, random: np.random.Generator) -> str:
@@ -154,7 +209,3 @@ def without_words(text: str, share: float, random: np.random.Generator) -> str:
     drawn = random.random(len(words))
     kept = [word for word, value in zip(words, drawn, strict=True) if value >= share]
     return " ".join(kept or [words[int(np.argmax(drawn))]])
-
-
-def _captions(source: Source) -> list[str]:
-    return [caption for captions in (*source.captions, *source.synthetic) for caption in captions]

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,14 +21,17 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from clapline.errors import UserError
-from clapline.model.batch_norm import gather_statistics, world_size
+from clapline.model.batch_norm import gather_statistics
 from clapline.model.clap import Clap
+from clapline.objectives.health import alarms
 from clapline.params.machine import Machine
 from clapline.params.training import Training
+from clapline.processes import world_size
 from clapline.progress import progress_bar
 from clapline.randomness import derived_seed
 from stages.train.augment import ready
 from stages.train.batch import Batch
+from stages.train.cached import cached_backward
 from stages.train.checkpoints import Checkpoint
 from stages.train.curves import LiveCurves
 from stages.train.distributed import is_first, once, rank
@@ -90,6 +94,11 @@ class Trainer:
             raise UserError(
                 f"batch_size {settings.batch_size} cannot be shared by {world_size()} processes: make it a multiple"
             )
+        if settings.encode_at_once is not None and clap.text_aware and world_size() > 1:
+            raise UserError(
+                "encode_at_once with several processes needs embeddings; under text-aware pooling (audio.pooling: tap) "
+                "set it to null"
+            )
         self.clap, self.feeder, self.settings = clap, feeder, settings
         self.stage, self.seed, self.machine = stage, seed, machine
         self.validate_every, self.validation, self.live = validate_every, validation, live
@@ -97,6 +106,7 @@ class Trainer:
         crop_s = settings.augmentation.crop_s
         self.crop_frames = None if crop_s is None else clap.front_end.frames_of(crop_s)
         self.fill = fill
+        self._warned: set[str] = set()
         # Frames of a single segment are not cut under encoders that hear a fixed length.
         self.cuts = clap.front_end.segments > 1 or not getattr(clap.audio, "fixed_length", False)
 
@@ -117,13 +127,15 @@ class Trainer:
         if saved is not None:
             self.clap.load_state_dict(saved["model"])
         self.clap.to(accelerator.device)
-        task = Task(self.clap, settings)  # before the optimiser: it says whether the logit bias learns
-        optimiser = build_optimiser(self.clap, settings, accelerator.device)
+        # The classifier of clusters is drawn here, from a seed of its own; a resumed run loads what it learned.
+        torch.manual_seed(derived_seed(self.seed, self.stage, "objective"))
+        task = Task(self.clap, settings).to(accelerator.device)  # before the optimiser: it fixes what is not used
+        optimiser = build_optimiser(task, settings, accelerator.device)
         if self.machine.compile:
             compile_encoders(self.clap)
         model = accelerator.prepare_model(task)
         self.clap.bound_logit_scale()
-        state = _State(self.clap, optimiser)
+        state = _State(task, optimiser)
         if saved is not None:
             state.restore(saved)
             if accelerator.device.type == "cpu":
@@ -168,7 +180,7 @@ class Trainer:
             # Statistics of batch norm are those of all processes already; nothing else in a Clap moves by itself.
             broadcast_buffers=False,
             gradient_as_bucket_view=True,
-            # A loss of points gives the variances of Gaussian heads no gradient.
+            # A loss of points gives the variances of Gaussian heads no gradient; one of masked clips, not all of them.
             find_unused_parameters=self.clap.settings.head.distribution == "gaussian",
         )
         # torch is about to rename the option; what it says of that would stand before every run's own lines.
@@ -195,19 +207,20 @@ class Trainer:
                 batch = next(ahead)
             # Gradients travel once per step: with the last of its batches.
             alone = inner + 1 < settings.accumulation
-            with accelerator.no_sync(model) if alone else contextlib.nullcontext():
-                loss, parts = self._loss(model, batch.to(accelerator.device))
-                accelerator.backward(loss * share)
+            loss, parts = self._backward(accelerator, model, batch.to(accelerator.device), share, travels=not alone)
             state.pending.add({"loss": loss, **parts}, share)
         if settings.gradient_norm is not None:
-            norm = accelerator.clip_grad_norm_(self.clap.parameters(), settings.gradient_norm)
+            norm = accelerator.clip_grad_norm_(model.parameters(), settings.gradient_norm)
             state.pending.add({"gradient_norm": norm})
         optimiser.step()
         self.clap.bound_logit_scale()
         optimiser.zero_grad(set_to_none=True)
 
-    def _loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        m = batch.step
+    def _backward(
+        self, accelerator: Accelerator, model: nn.Module, batch: Batch, share: float, *, travels: bool
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Add a batch's gradients to the weights; return its loss and figures."""
+        m, at_once = batch.step, self.settings.encode_at_once
         with torch.no_grad():
             audio = ready(
                 batch.audio,
@@ -223,9 +236,19 @@ class Trainer:
                 heard=batch.heard if self.cuts else 1.0,
             )
         # Dropout is drawn from the micro-step, not from what was drawn before: a resumed run meets the same masks.
-        own = (rank(),) if rank() else ()
-        torch.manual_seed(derived_seed(self.seed, self.stage, "dropout", m, *own))
-        return model(audio, batch)
+        item = ("dropout", m, *((rank(),) if rank() else ()))
+
+        def begin(*piece: int) -> None:
+            torch.manual_seed(derived_seed(self.seed, self.stage, *item, *(f"piece {number}" for number in piece)))
+
+        if at_once is not None and at_once < batch.local:
+            alone = partial(accelerator.no_sync, model)
+            return cached_backward(model, audio, batch, at_once, share, begin, alone, travels)
+        begin()
+        with contextlib.nullcontext() if travels else accelerator.no_sync(model):
+            loss, parts = model(audio, batch)
+            accelerator.backward(loss * share)
+        return loss, parts
 
     def _log(self, state: _State, optimiser: torch.optim.Optimizer, bar: Progress) -> None:
         self._fold(state)
@@ -280,6 +303,7 @@ class Trainer:
                 checkpoint.keep(state.step, self.clap.state_dict())
             checkpoint.save(state.saved())
             self._say(row)
+            self._warn(row)
 
     def _improves(self, value: float | None, state: _State) -> bool:
         if value is not None and math.isnan(value):
@@ -302,6 +326,14 @@ class Trainer:
         spent = self._clock.words(clips, self.steps - row["step"]) if self._clock.steps else ""
         print(f"{self.stage} step {row['step']}/{self.steps}  {values}  {spent}".rstrip(), file=sys.stderr, flush=True)
 
+    def _warn(self, row: dict[str, float]) -> None:
+        """Say once of each figure of the Gaussians that is out of bounds."""
+        for line in alarms(row):
+            what = line.split(":")[0]
+            if what not in self._warned:
+                self._warned.add(what)
+                print(f"{self.stage} step {row['step']}: {line}", file=sys.stderr, flush=True)
+
 
 class _Means:
     """Sums of values over steps since one."""
@@ -320,8 +352,8 @@ class _Means:
 class _State:
     """Where a run stands: all that a resumed one needs, and nothing that the step number tells."""
 
-    def __init__(self, clap: Clap, optimiser: torch.optim.Optimizer) -> None:
-        self.clap, self.optimiser = clap, optimiser
+    def __init__(self, task: Task, optimiser: torch.optim.Optimizer) -> None:
+        self.task, self.optimiser = task, optimiser
         self.step = 0
         self.kept: int | None = None  # step of the weights that were kept
         self.history = History()
@@ -334,7 +366,8 @@ class _State:
         return {
             "step": self.step,
             "kept": self.kept,
-            "model": self.clap.state_dict(),
+            "model": self.task.clap.state_dict(),
+            "classifier": {} if self.task.classifier is None else self.task.classifier.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": asdict(self.history),
             "pending": self.pending.fetch(),
@@ -345,8 +378,10 @@ class _State:
         }
 
     def restore(self, saved: dict) -> None:
-        """Take over a saved state, but for the weights."""
+        """Take over a saved state, but for the weights of the model."""
         self.step, self.kept, self.checked_step = saved["step"], saved["kept"], saved["checked_step"]
+        if self.task.classifier is not None:
+            self.task.classifier.load_state_dict(saved["classifier"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.history = History(**saved["history"])
         self.pending = Sums(saved["pending"])

@@ -17,18 +17,23 @@ PARTS = {
     "text_head": "heads",
     "metadata": "heads",
     "pooling": "pooling",
+    "audio_mask": "audio",
+    "text_mask": "text",
     "log_scale": "logits",
     "logit_bias": "logits",
+    "classifier": "objective",  # of the Task, beside its Clap
 }
 
 
 def part_of(name: str) -> str:
-    """Return the part (audio, text, heads, pooling, logits) of a Clap's parameter by its name.
+    """Return the part (audio, text, heads, pooling, logits, objective) of a parameter by its name.
+
+    The name is that in a Clap, or in a Task around it.
 
     Raises:
         ValueError: a child of the model that no part names: it would train at a rate nobody chose.
     """
-    child = name.split(".", 1)[0]
+    child = name.removeprefix("clap.").split(".", 1)[0]
     if child not in PARTS:
         raise ValueError(f"parameter {name}: no learning rate is assigned to {child!r}; known: {', '.join(PARTS)}")
     return PARTS[child]

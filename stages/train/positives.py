@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
-import numpy as np
+import torch
 
+from clapline.objectives.positives import PositivePairs
 from stages.train.batches import Drawn
 from stages.train.data import Source
 
@@ -20,25 +21,28 @@ class Positives:
             for clip, captions, written in zip(source.clips, source.captions, synthetic, strict=True):
                 self.held.setdefault(clip, set()).update(captions, written)
 
-    def of(self, drawn: Drawn) -> np.ndarray:
-        """Return a symmetric boolean `(batch, batch)`.
+    def of(self, drawn: Drawn) -> PositivePairs:
+        """Return which pairs of a batch are positives of each other.
 
-        Two pairs are positives when they are of one clip, when their captions were written for one clip, or when the
-        caption of one is among those of the other's clip (equal captions are a case of it).
+        Two pairs are when they are of one clip, when their captions were written for one clip, or when the caption of
+        one is among those of the other's clip (equal captions are a case of it). Time and memory grow with the number
+        of pairs and of positives, not with the square of the batch.
         """
-        clip = np.array(drawn.clips)
-        owner = _numbers(drawn.owners)
-        caption = _numbers(drawn.captions)
-        in_batch = dict(zip(drawn.captions, caption.tolist(), strict=True))
-        # By the captions that a clip holds, a handful, and not by those of the batch: the time grows as pairs do.
-        holds = np.zeros((len(clip), len(in_batch)), dtype=bool)
-        for row, held_by in enumerate(drawn.clips):
-            holds[row, [in_batch[text] for text in self.held[held_by] if text in in_batch]] = True
-        holds = holds[:, caption]
-        return (clip[:, None] == clip) | (owner[:, None] == owner) | holds | holds.T
+        by_clip, by_owner, by_caption = _places(drawn.clips), _places(drawn.owners), _places(drawn.captions)
+        found: set[tuple[int, int]] = set()
+        for row, (clip, owner) in enumerate(zip(drawn.clips, drawn.owners, strict=True)):
+            found.update((row, column) for column in by_clip[clip])
+            found.update((row, column) for column in by_owner[owner])
+            for text in self.held[clip]:
+                for column in by_caption.get(text, ()):
+                    found.update(((row, column), (column, row)))
+        rows, columns = torch.tensor(sorted(found), dtype=torch.int64).T.contiguous()
+        return PositivePairs(rows, columns, len(drawn.clips))
 
 
-def _numbers(values: Sequence) -> np.ndarray:
-    """Return a number for each value, the same for equal ones, from 0 upwards."""
-    numbers: dict = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values])
+def _places(values: Sequence[Hashable]) -> dict[Hashable, list[int]]:
+    """Return where each value stands."""
+    places: dict[Hashable, list[int]] = {}
+    for place, value in enumerate(values):
+        places.setdefault(value, []).append(place)
+    return places

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from clapline.errors import UserError
 from clapline.model.clap import Clap
 from clapline.params.machine import Machine
 from clapline.params.training import Training
 from stages.train.batches import validate_every
 from stages.train.checkpoints import Checkpoint
 from stages.train.clips import validation_clips
-from stages.train.data import TeacherView, TrainingData
+from stages.train.data import Known, TrainingData
 from stages.train.distributed import is_first, rank, world_size
 from stages.train.feeder import Feeder
 from stages.train.loop import Trainer
@@ -38,7 +37,7 @@ def train_and_write(
     fill: float,
     words: str,
     began: float,
-    teacher: TeacherView | None = None,
+    known: Known | None = None,
 ) -> None:
     """Train, then write models/<stage> and reports/<stage> (the first of several processes does).
 
@@ -54,9 +53,8 @@ def train_and_write(
         fill: mean of the training features, which masked places are set to.
         words: one paragraph about the pairs, for the report and the model card.
         began: time.perf_counter() at the start of the stage.
-        teacher: what soft targets are made of.
+        known: what soft targets, relevance, distillation and clusters are made of.
     """
-    check_model(stage, clap, settings)
     feeder = Feeder(
         data,
         settings,
@@ -64,7 +62,8 @@ def train_and_write(
         clap.text,
         seed=seed,
         stage=stage,
-        teacher=teacher,
+        known=known,
+        mask_units=clap.mask_units if settings.objective.masks else 0,
         rank=rank(),
         world=world_size(),
     )
@@ -90,29 +89,6 @@ def train_and_write(
     if is_first():
         write_outputs(stage, clap, history, data, settings, words, began)
         checkpoint.finish()
-
-
-def check_model(stage: str, clap: Clap, settings: Training) -> None:
-    """Raise a UserError where the settings ask of a model what it has not: of one started whole, none knew before."""
-    objective, crop_s = settings.objective.contrastive, settings.augmentation.crop_s
-    heard_s = clap.settings.features.duration_s
-    refused = {
-        "objective.contrastive.form: sigmoid needs a bias of the logits, which the model has not": (
-            objective.form == "sigmoid" and clap.logit_bias is None
-        ),
-        "objective.contrastive.ignore_similar_captions_above needs a frozen text tower": (
-            objective.ignore_similar_captions_above is not None and not clap.settings.text.frozen
-        ),
-        f"augmentation.crop_s is longer than the {heard_s:g} s that the model hears": (
-            crop_s is not None and crop_s > heard_s
-        ),
-        "augmentation.crop_s does not go with segments, nor with HTSAT, which hears a fixed length": (
-            crop_s is not None and (clap.front_end.segments > 1 or clap.settings.audio.kind == "htsat")
-        ),
-    }
-    for reason, met in refused.items():
-        if met:
-            raise UserError(f"{stage}.{reason}")
 
 
 def chosen_datasets(clips: pd.DataFrame, by_dataset: Mapping[str, float] | None) -> pd.DataFrame:

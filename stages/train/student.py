@@ -10,7 +10,6 @@ import torch
 from clapline.errors import door
 from clapline.loaded_code import code_hashes
 from clapline.model.clap import Clap
-from clapline.model.encode import encode_clips
 from clapline.params.base import read_section, read_seed
 from clapline.params.machine import Machine
 from clapline.params.student import Student
@@ -21,8 +20,9 @@ from clapline.tables.clips import CLIPS
 from clapline.tables.pairs import PAIRS
 from stages.train.checkpoints import Checkpoint
 from stages.train.clips import initial_weights, set_feature_scale, training_clips
-from stages.train.data import TeacherView, TrainingData
+from stages.train.data import TrainingData
 from stages.train.distributed import join
+from stages.train.known import known_of
 from stages.train.launch import launch_if_needed
 from stages.train.run import chosen_datasets, train_and_write
 from stages.train.sources import (
@@ -32,6 +32,7 @@ from stages.train.sources import (
     paired_sources,
     paraphrases_by_caption,
 )
+from stages.train.start import fit_objective
 
 INPUTS = {
     "paired": "data/captioned/paired.parquet",
@@ -65,12 +66,13 @@ def main() -> None:
     teacher = Clap.from_pretrained("models/teacher").to(device)
     worded = [train, mixed] if weights.mixed else [train]
     clap = _student(settings, teacher, worded, seed).to(device)
-    weights_at_start = initial_weights(clap)
     if weights.mixed:
         check_mixtures(mixed, clap.settings.features.duration_s)
     inputs, mean, deviation = training_clips(clap, clips, settings, machine, seed, "student")
     if settings.init == "scratch" and clap.settings.start is None:
         set_feature_scale(clap, mean, deviation)
+    clap = fit_objective("student", clap, settings, mean, seed)
+    weights_at_start = initial_weights(clap)
     synthetic = SYNTHETIC.read(INPUTS["synthetic"])
     sources = paired_sources(train, rows, weights.paired, synthetic, weights.by_dataset)
     if weights.curated:
@@ -82,27 +84,21 @@ def main() -> None:
     data = TrainingData(
         inputs,
         sources,
-        paraphrases_by_caption(paraphrases, views.levels) if views.weight else {},
+        paraphrases_by_caption(paraphrases, list(views.used)) if views.weight else {},
         settings.synthetic_share,
         list(clips.tags),
     )
-    seen = None
-    if settings.objective.contrastive.targets == "soft":
-        audio = encode_clips(teacher, clips, machine, "student: the teacher's view of clips")
-        texts = data.texts()
-        seen = TeacherView(
-            torch.from_numpy(audio), dict(zip(texts, torch.from_numpy(teacher.encode_texts(texts)), strict=True))
-        )
+    known, further = known_of(settings.objective, data, clips, machine, seed, "student", teacher)
     del teacher
     words = _words(settings, len(train), len(curated), len(mixed))
     hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
     # Published weights are known by name in the settings: what they hold decides too.
-    decides = [settings.model_dump(), seed, hashes, code_hashes(), weights_at_start]
+    decides = [settings.model_dump(), seed, hashes, code_hashes(), weights_at_start, further]
     with Checkpoint("student", *decides) as checkpoint:
         train_and_write(
             "student", clap, data, val, settings, machine, seed,
-            checkpoint=checkpoint, fill=mean, words=words, began=began, teacher=seen,
+            checkpoint=checkpoint, fill=mean, words=words, began=began, known=known,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What training computes of one batch: encoders, cosines over all processes, objective; one module for DDP to wrap."""
+"""What training computes of one batch: encoders, scores over all processes, objective; one module for DDP to wrap."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from clapline.model.batch_norm import gather
 from clapline.model.clap import Clap
 from clapline.model.inputs import AudioInputs, Embeddings, States
-from clapline.objectives.compose import EmbeddedBatch, objective
+from clapline.objectives.compose import EmbeddedBatch, Learned, Outcome, objective
+from clapline.objectives.gaussian import column_factor, row_factor
+from clapline.objectives.scores import Scores, scores_of
 from clapline.params.training import Training
+from clapline.processes import gather
 from stages.train.batch import Batch
+from stages.train.masking import encode_masked, masked_levels
+
+# What `encode` gives: tensors by name. `audio.…` has the clips first; `text.…` the views, then the captions; `masked_…`
+# the masked inputs of one level first; what else there is belongs to no pair: the learned numbers of the losses.
+Encoded = dict[str, Tensor]
 
 
 class Task(nn.Module):
     """A Clap and its objective. Every trainable parameter is used inside `forward`, as DDP asks.
 
-    Each process encodes its own clips and texts. The texts are gathered, each process scores all of them against its
-    own clips, and the scores are gathered: so no process needs another's frames (under text-aware pooling those are
-    many times the embeddings, and as long as their longest clip), and the pooling's work is shared. The loss is
-    computed over the whole batch in every process; `clapline.model.batch_norm.gather` says why its gradients, averaged
-    by DDP, are those of one process with the whole batch.
+    Each process encodes its own clips and texts, and their embeddings are gathered. The loss is computed over the whole
+    batch in every process, or, where the scores are too many for one matrix, of each process's own rows and gathered;
+    `clapline.processes.gather` says why its gradients, averaged by DDP, are those of one process with the whole batch.
+    Under text-aware pooling each process scores all texts against its own clips, and the scores are gathered, so that
+    no process needs another's frames.
 
-    A logit bias that the form of the contrastive loss knows nothing of is fixed: build the optimiser after the task.
+    What the objective does not use is fixed, for DDP would wait for its gradient: build the optimiser after the task.
     """
 
     def __init__(self, clap: Clap, settings: Training) -> None:
@@ -33,64 +40,154 @@ class Task(nn.Module):
         self.clap = clap
         self.objective = settings.objective
         self.half = settings.precision == "bf16"
+        chosen = settings.objective
+        clusters = chosen.clusters
+        self.classifier = nn.Linear(clap.dimension, clusters.count) if clusters.weight else None
+        if not chosen.uses_scale:
+            clap.log_scale.requires_grad_(False)
         if clap.logit_bias is not None:
-            clap.logit_bias.requires_grad_(settings.objective.contrastive.form == "sigmoid")
+            clap.logit_bias.requires_grad_(chosen.pairwise)
+        for mask, levels in ((clap.audio_mask, "audio_levels"), (clap.text_mask, "text_levels")):
+            if mask is not None:
+                mask.requires_grad_(chosen.masks and getattr(chosen.hierarchy, levels) is not None)
 
-    def forward(self, audio: AudioInputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of all pairs, and its parts by name without gradients (the same in every process).
+    def forward(
+        self, audio: AudioInputs, batch: Batch, rows: slice | None = None, last: bool = True
+    ) -> tuple[Tensor, dict[str, Tensor]] | Encoded:
+        """Return the loss of all pairs, and figures by name without gradients (the same in every process).
+
+        With `rows` nothing is compared yet: what `encode` gives of these pairs is returned.
 
         Args:
             audio: the local clips, ready for the encoder.
             batch: the rest of the batch, on the same device.
+            rows: pairs among the local ones.
+            last: with `rows`, whether masked inputs and learned numbers come along.
         """
+        if rows is not None:
+            return self.encode(audio, batch, rows, last)
+        return self.loss(self.encode(audio, batch), batch)
+
+    def encode(self, audio: AudioInputs, batch: Batch, rows: slice | None = None, last: bool = True) -> Encoded:
+        """Return the embeddings (or frames) of local pairs, masked inputs, and the learned numbers of the losses."""
+        rows = slice(0, batch.local) if rows is None else rows
+        whole = rows == slice(0, batch.local)
         device = self.clap.device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.half):
-            heard = self.clap.hear(audio)
-            said = self.clap.embed_text(batch.text).mean
-        with torch.autocast(device, enabled=False), _exact_products(heard):
-            embedded = self._embedded(heard, said.float(), batch)
-            loss, parts = objective(self.objective, embedded, self.clap.logit_scale(), self.clap.logit_bias)
-        return loss, {name: value.detach() for name, value in parts.items()}
+            heard = self.clap.hear(audio if whole else audio.rows(rows))
+            said = self.clap.embed_text(batch.text if whole else batch.texts_of(rows))
+            masked = encode_masked(self.clap, self.objective.hierarchy, audio, batch) if last and batch.masked else {}
+        if isinstance(heard, States):
+            found = {"frames.states": heard.states, "frames.mask": heard.mask}
+        else:
+            found = self._named("audio", heard)
+        for name, tensor in self._named("text", said).items():
+            found[name] = tensor.unflatten(0, (batch.views, -1))
+        return found | masked | (self._learned() if last else {})
 
-    def _embedded(self, heard: Embeddings | States, said: Tensor, batch: Batch) -> EmbeddedBatch:
-        views = global_views(said, batch.views)
-        audio_views = self._scores(heard, views)
-        captions, *paraphrases = views
-        return EmbeddedBatch(
+    def _named(self, side: str, embeddings: Embeddings) -> Encoded:
+        """Return what the objective needs of embeddings; a tensor that no loss takes would keep DDP waiting."""
+        found = {f"{side}.mean": embeddings.mean.float()}
+        if self.objective.of_gaussians:
+            found[f"{side}.log_variance"] = embeddings.log_variance
+        if self.classifier is not None:
+            found[f"{side}.projected"] = embeddings.projected.float()
+        return found
+
+    def _learned(self) -> Encoded:
+        found = {"scale": self.clap.logit_scale()}
+        if self.clap.logit_bias is not None:
+            found["bias"] = self.clap.logit_bias
+        if self.classifier is not None:
+            found |= {"classifier.weight": self.classifier.weight, "classifier.bias": self.classifier.bias}
+        return found
+
+    def loss(self, encoded: Encoded, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of all pairs, its parts and the health of Gaussians by name, from what `encode` gave."""
+        heard = states_of(encoded)
+        with torch.autocast(self.clap.device.type, enabled=False), _exact_products(heard):
+            outcome = self._compared(encoded, heard, batch)
+        return outcome.total, {name: value.detach() for name, value in (outcome.parts | outcome.health).items()}
+
+    def _compared(self, encoded: Encoded, heard: States | None, batch: Batch) -> Outcome:
+        views = {name: global_views(encoded[f"text.{name}"]) for name in _FIELDS if f"text.{name}" in encoded}
+        captions, *paraphrases = (
+            Embeddings(**{name: of_views[view] for name, of_views in views.items()}) for view in range(batch.views)
+        )
+        audio = None
+        if heard is None:
+            audio = Embeddings(**{n: gather(encoded[f"audio.{n}"]) for n in _FIELDS if f"audio.{n}" in encoded})
+        here = slice(batch.first, batch.first + batch.local)
+        audio_views = self._scores(audio if heard is None else heard, [captions, *paraphrases], here)
+        probabilistic = self.objective.contrastive.form == "probabilistic"
+        means = None
+        if probabilistic and self.objective.distillation.weight:
+            means = scores_of(audio.mean, [captions.mean], here)[0]
+        learned = Learned(
+            encoded["scale"],
+            encoded.get("bias"),
+            (encoded["classifier.weight"], encoded["classifier.bias"]) if self.classifier is not None else None,
+        )
+        embedded = EmbeddedBatch(
             audio_text=audio_views[0],
+            audio_text_means=means,
             positives=batch.positives,
             audio_paraphrases=audio_views[1:],
-            text_paraphrases=[captions @ texts.T for texts in paraphrases],
+            text_paraphrases=[self._scores(captions, [texts], here)[0] for texts in paraphrases],
+            audio=audio,
+            text=captions,
+            masked_audio=masked_levels(encoded, "masked_audio", batch),
+            masked_text=masked_levels(encoded, "masked_text", batch),
             teacher_audio=batch.teacher_audio,
             teacher_text=batch.teacher_text,
-            caption_similarity=batch.caption_similarity,
+            distilled_audio=batch.distilled_audio,
+            distilled_text=batch.distilled_text,
+            caption_states=batch.caption_states,
+            caption_meanings=batch.caption_meanings,
+            clusters=batch.clusters,
         )
+        return objective(self.objective, embedded, learned)
 
-    def _scores(self, heard: Embeddings | States, views: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return the cosines of every clip and every text, per view `(batch, batch)` with clips in rows."""
-        local = self.clap.cosines(torch.cat(list(views)), heard).T  # (local clips, views · batch)
-        return gather(local).split(len(views[0]), dim=1)
+    def _scores(self, first: Embeddings | States, seconds: Sequence[Embeddings], here: slice) -> list[Scores]:
+        """Return the scores of clips or captions with several views of captions, in rows and columns."""
+        if isinstance(first, States):
+            texts = torch.cat([second.mean for second in seconds])
+            local = self.clap.cosines(texts, first).T  # (local clips, views · batch)
+            return [Scores(part) for part in gather(local).split(len(seconds[0].mean), dim=1)]
+        if self.objective.contrastive.form == "probabilistic":
+            columns = [column_factor(second.mean, second.log_variance) for second in seconds]
+            return scores_of(row_factor(first.mean, first.log_variance), columns, here)
+        return scores_of(first.mean, [second.mean for second in seconds], here)
 
 
-def global_views(local: Tensor, views: int) -> Sequence[Tensor]:
+_FIELDS = ("mean", "log_variance", "projected")
+
+
+def states_of(encoded: Encoded) -> States | None:
+    """Return the local clips' frames, which text-aware pooling takes; None where clips have embeddings."""
+    if "frames.states" not in encoded:
+        return None
+    return States(encoded["frames.states"], encoded["frames.mask"])
+
+
+def global_views(local: Tensor) -> Sequence[Tensor]:
     """Return the texts of the whole batch per view, `(batch, dimension)` each, in the order of the pairs.
 
     Args:
-        local: this process's texts, `(views · pairs, dimension)`, view by view.
-        views: captions, and so many levels of paraphrases less one.
+        local: this process's texts, `(views, pairs, dimension)`.
     """
     # Gathered pair by pair with all its views: the ranks hold consecutive pairs, so the order comes out right.
-    return gather(local.unflatten(0, (views, -1)).transpose(0, 1)).unbind(1)
+    return gather(local.transpose(0, 1)).unbind(1)
 
 
 @contextlib.contextmanager
-def _exact_products(heard: Embeddings | States) -> Iterator[None]:
+def _exact_products(heard: States | None) -> Iterator[None]:
     """Compute cosines of embeddings without TF32: its error, some 1e-3, times a logit scale of 100 would be seen.
 
     Frames are left to TF32: text-aware pooling is as costly as an encoder, and attends before it compares.
     """
     before = torch.get_float32_matmul_precision()
-    if isinstance(heard, Embeddings) and before != "highest":
+    if heard is None and before != "highest":
         torch.set_float32_matmul_precision("highest")
     try:
         yield

@@ -20,9 +20,11 @@ from stages.train.checkpoints import Checkpoint
 from stages.train.clips import initial_weights, set_feature_scale, training_clips
 from stages.train.data import TrainingData
 from stages.train.distributed import join
+from stages.train.known import known_of
 from stages.train.launch import launch_if_needed
 from stages.train.run import chosen_datasets, train_and_write
 from stages.train.sources import paired_sources
+from stages.train.start import fit_objective
 
 PAIRED = "data/captioned/paired.parquet"
 
@@ -41,13 +43,15 @@ def main() -> None:
     captions = [caption for captions in train.captions for caption in captions]
     torch.manual_seed(derived_seed(seed, "teacher", "weights"))
     clap = Clap.new(settings.model, captions).to(device)
-    weights_at_start = initial_weights(clap)
     clips, mean, deviation = training_clips(clap, train, settings, machine, seed, "teacher")
     if settings.model.start is None:
         set_feature_scale(clap, mean, deviation)
+    clap = fit_objective("teacher", clap, settings, mean, seed)
+    weights_at_start = initial_weights(clap)
     rows = {key: row for row, key in enumerate(zip(train.dataset, train.clip_id, strict=True))}
     sources = paired_sources(train, rows, 1.0, SYNTHETIC.frame(), settings.sources.by_dataset, "teacher.sources")
     data = TrainingData(clips, sources, tags=list(train.tags))
+    known, _ = known_of(settings.objective, data, train, machine, seed, "teacher")
     words = f"The teacher learned from {len(train)} clips with captions; {len(val)} more chose the best step."
     if settings.steps == 0:
         words = f"The teacher is {settings.model.start or 'an untrained model'} as it is; it was not trained here."
@@ -57,7 +61,7 @@ def main() -> None:
     with Checkpoint("teacher", *decides) as checkpoint:
         train_and_write(
             "teacher", clap, data, val, settings, machine, seed,
-            checkpoint=checkpoint, fill=mean, words=words, began=began,
+            checkpoint=checkpoint, fill=mean, words=words, began=began, known=known,
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 Every encoder has `width`; `tokenise(captions)`, ids that can be kept; `collate`, which makes a padded batch of them;
 `prepare(captions)`, both in one; `forward(inputs)`, token states and their mask; and `save(folder)`.
+One that trains can hide tokens too: it has `input_width` and `special_tokens(inputs)`.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from clapline.errors import UserError
 from clapline.model.inputs import Inputs, States
@@ -39,6 +40,9 @@ class TransformersText(nn.Module):
         self.tokens = tokens
         self.pooler = settings.pooling == "pooler"
         self.width: int = encoder.config.hidden_size
+        # The padding's id in RoBERTa and its kin, which do not count it where they number the positions.
+        table = position_table(encoder)
+        self.uncounted: int | None = None if table is None else table.padding_idx
         for module in encoder.modules():
             module._non_persistent_buffers_set.update(name for name in COUNTED if name in module._buffers)
         self.register_load_state_dict_pre_hook(_drop_counted)
@@ -56,16 +60,49 @@ class TransformersText(nn.Module):
         """Return token ids and their mask, `(captions, tokens)` each."""
         return self.collate(self.tokenise(captions))
 
-    def forward(self, inputs: Inputs) -> States:
-        """Return token states `(captions, tokens, width)`; with a pooler one position, `(captions, 1, width)`."""
-        return in_groups(self._encode, inputs)
+    @property
+    def input_width(self) -> int:
+        """Channels of a token before the first layer, to which its position is added."""
+        return self.encoder.get_input_embeddings().weight.shape[1]
 
-    def _encode(self, inputs: Inputs) -> States:
-        output = self.encoder(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+    def special_tokens(self, inputs: Inputs) -> Tensor:
+        """Return where the tokenizer's template has put tokens of its own, `(captions, tokens)` boolean."""
+        ids = inputs["input_ids"]
+        special = torch.zeros_like(ids, dtype=torch.bool)
+        for token in self.tokens.special:
+            special |= ids == token
+        return special & inputs["attention_mask"].bool()  # GPT-2 pads with its end
+
+    def forward(self, inputs: Inputs, hidden: Tensor | None = None, stand_in: Tensor | None = None) -> States:
+        """Return token states `(captions, tokens, width)`; with a pooler one position, `(captions, 1, width)`.
+
+        Args:
+            inputs: what `prepare` gave.
+            hidden: `(captions, tokens)` boolean, the tokens whose input embedding is replaced; None: no token's.
+            stand_in: `(input_width,)`, what takes its place; the position is added to it.
+        """
+        if hidden is None or stand_in is None:
+            return in_groups(self._encode, inputs)
+        return in_groups(partial(self._encode, stand_in=stand_in), {**inputs, "hidden": hidden})
+
+    def _encode(self, inputs: Inputs, stand_in: Tensor | None = None) -> States:
+        read = {"input_ids": inputs["input_ids"]} if stand_in is None else self._embedded(inputs, stand_in)
+        output = self.encoder(**read, attention_mask=inputs["attention_mask"])
         if self.pooler:
             states = output.pooler_output.unsqueeze(1)
             return States(states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device))
         return States(output.last_hidden_state, inputs["attention_mask"].bool())
+
+    def _embedded(self, inputs: Inputs, stand_in: Tensor) -> dict[str, Tensor]:
+        """Return what the encoder takes in place of token ids."""
+        ids = inputs["input_ids"]
+        embedded = self.encoder.get_input_embeddings()(ids)
+        read = {"inputs_embeds": torch.where(inputs["hidden"].unsqueeze(-1), stand_in.to(embedded.dtype), embedded)}
+        if self.uncounted is not None:
+            # What these models do themselves with ids; without ids they would count every token.
+            counted = ids != self.uncounted
+            read["position_ids"] = counted.long().cumsum(dim=1) * counted + self.uncounted
+        return read
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json and config.json into the folder `text` of a saved model; not the weights."""
@@ -86,7 +123,15 @@ def readable_tokens(encoder: nn.Module) -> int | None:
 
     RoBERTa and its kin (MPNet, CLAP's text tower) count positions from the padding's id + 1.
     """
+    table = position_table(encoder)
+    if table is None:
+        return None
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+
+
+def position_table(encoder: nn.Module) -> nn.Embedding | None:
+    """Return a model's table of learned positions; None when it has none."""
     for name, module in encoder.named_modules():
         if isinstance(module, nn.Embedding) and name.split(".")[-1] in ("position_embeddings", "wpe"):
-            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            return module
     return None

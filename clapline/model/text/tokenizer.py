@@ -69,6 +69,11 @@ class CaptionTokenizer:
         # A file may bring its own padding and bound; the last token that the template adds survives the cut.
         tokenizer.no_padding()
         tokenizer.enable_truncation(maximum_tokens)
+        framed = tokenizer.encode("")
+        # The ids that the template adds to every text: [CLS] and [SEP], <s> and </s>, an appended end.
+        self.special = sorted(
+            {token for token, added in zip(framed.ids, framed.special_tokens_mask, strict=True) if added}
+        )
 
     @property
     def vocabulary(self) -> int:

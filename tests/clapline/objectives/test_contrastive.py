@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from clapline.objectives.contrastive import contrastive, softmax_cross_entropy
-from clapline.objectives.targets import hard_targets
+from clapline.objectives.positives import PositivePairs
+from clapline.objectives.targets import HardTargets
 
 EYE = torch.eye(2, dtype=torch.float64)
 SWAPPED = EYE.flip(0)
@@ -56,7 +57,8 @@ def test_constant_embeddings_give_log_batch():
 
 def test_captions_of_one_clip_are_positives():
     """Rows 0 and 1 are of one clip: pulling row 0 to caption 1 must lower the loss, not raise it."""
-    targets = hard_targets(torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]).bool())
+    positives = PositivePairs.from_matrix(torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]).bool())
+    targets = HardTargets(positives).rows(0, 3)
     torch.testing.assert_close(targets[0], torch.tensor([0.5, 0.5, 0.0]))
     logits = torch.zeros(3, 3, requires_grad=True)
     softmax_cross_entropy(logits, targets).backward()

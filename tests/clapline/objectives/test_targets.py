@@ -7,7 +7,15 @@ import torch
 from torch.nn import functional
 
 from clapline.objectives.contrastive import contrastive, softmax_cross_entropy
-from clapline.objectives.targets import soft_targets
+from clapline.objectives.positives import PositivePairs
+from clapline.objectives.soft_targets import teacher_targets
+
+
+def soft_targets(positives, teacher, beta, *, normalise=True):
+    """Of whole matrices."""
+    pairs = PositivePairs.from_matrix(positives)
+    return teacher_targets(pairs, teacher, beta, "normalised" if normalise else "raw").rows(0, pairs.size)
+
 
 EYE2 = torch.eye(2, dtype=torch.bool)
 

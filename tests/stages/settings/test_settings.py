@@ -99,7 +99,10 @@ def test_the_repositorys_own_settings_pass():
         ({"teacher__model": {"audio": {"pooling": "tap"}}}, ["pooling: tap", "roles.unpaired needs"]),
         ({"teacher__epochs": 2.0, "teacher__steps": 5}, ["set steps or epochs"]),
         ({"teacher__augmentation": {"mixing": 0.5}}, ["teacher", "needs inputs: streamed"]),
-        ({"teacher__objective": {"contrastive": {"form": "sigmoid"}}}, ["teacher.model.temperature.bias", "-4.1"]),
+        (
+            {"teacher__objective": {"contrastive": {"form": "sigmoid", "initial_logits": "model"}}},
+            ["teacher.objective.contrastive.initial_logits", "temperature.bias", "-4.1"],
+        ),
         ({"teacher__sources": {"by_dataset": {"clotho": 1.0}}}, ["'clotho'", "it trains on: "]),
         ({"teacher__sources": {"by_dataset": {"sounds": 0.0}}}, ["every weight is 0"]),
         ({"teacher__model": {"features": {"segment_s": 2.5}}, "teacher__augmentation": {"crop_s": 1.0}}, ["segment_s"]),

@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from clapline.model.batch_norm import gather
 from clapline.params.machine import Machine
+from clapline.processes import gather
 from stages.train import distributed
-from tests.stages.train.spread import CONFIGURATIONS
+from tests.stages.train.spread import CONFIGURATIONS, IN_BLOCKS, IN_PIECES
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = [*CONFIGURATIONS, "accumulated"]
+NAMES = [
+    *CONFIGURATIONS,
+    "accumulated",
+    *(f"{name}, blocks" for name in IN_BLOCKS),
+    *(f"{name}, pieces" for name in IN_PIECES),
+]
 
 
 def in_two(folder: Path, *module: str) -> list[str]:
@@ -55,7 +60,8 @@ def test_two_processes_compute_the_loss_and_gradients_of_one(results, name):
             torch.testing.assert_close(
                 spread["gradients"][parameter],
                 gradient,
-                atol=1e-6,
+                # The prior's logits are several times the others': so is the rounding of their gradients.
+                atol=1e-5 if name.startswith("prior") else 1e-6,
                 rtol=1e-4,
                 msg=lambda text, at=parameter: f"{at}: {text}",
             )
@@ -69,8 +75,11 @@ def test_every_trainable_parameter_gets_a_gradient(results, name):
     gradients = results[0]["alone"][name]["gradients"]
     assert [parameter for parameter, gradient in gradients.items() if gradient is None] == []
     moved = [parameter for parameter, gradient in gradients.items() if gradient.abs().max() > 0]
-    assert {parameter.split(".")[0] for parameter in moved} >= {"audio", "text", "audio_head", "text_head", "log_scale"}
-    assert ("logit_bias" in gradients) == (name == "sigmoid")
+    scaled = [] if name.startswith("triplet") else ["log_scale"]
+    assert {parameter.split(".")[0] for parameter in moved} >= {"audio", "text", "audio_head", "text_head", *scaled}
+    pairwise = name.startswith(("sigmoid", "probabilistic", "prolap", "masked"))
+    assert ("logit_bias" in gradients) == pairwise
+    assert ("log_scale" in gradients) == bool(scaled)
 
 
 WAIT = """
@@ -78,7 +87,7 @@ import sys
 import torch
 import torch.distributed as dist
 from clapline.errors import UserError
-from clapline.model.batch_norm import gather
+from clapline.processes import gather
 from stages.train.distributed import is_first, once, rank, world_size
 
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}/meet", rank=int(sys.argv[1]), world_size=2)

@@ -14,7 +14,7 @@ from clapline.params.model import Model
 from clapline.params.student import Student
 from stages.train.batch import Batch
 from stages.train.clip_inputs import StreamedWaveforms
-from stages.train.data import Source, TeacherView, TrainingData
+from stages.train.data import Known, Source, TeacherView, TrainingData
 from stages.train.feeder import Feeder, without_words
 from tests.stages.train.conftest import MODEL, NAMES, clips_of, words_of, written_clips
 
@@ -32,7 +32,7 @@ def flat(batch: Batch) -> dict[str, torch.Tensor]:
     """Return every tensor of a batch by name."""
     found = {f"text.{name}": tensor for name, tensor in batch.text.items()}
     found |= {f"tags.{name}": tensor for name, tensor in (batch.audio.tags or {}).items()}
-    for part in (batch, batch.audio):
+    for part in (batch, batch.audio, batch.positives):
         values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
         found |= {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
         found |= {name: torch.tensor(value) for name, value in values.items() if isinstance(value, int | float)}
@@ -68,8 +68,8 @@ def test_a_batch_is_what_was_drawn(rich: TrainingData):
     texts = [*drawn.captions, *drawn.paraphrases[1], *drawn.paraphrases[2]]
     assert captions_of(batch, words) == texts
     assert torch.equal(batch.text["input_ids"], words.collate(words.tokenise(texts))["input_ids"])
-    assert torch.equal(batch.positives, torch.from_numpy(fed.positives.of(drawn)))
-    assert batch.teacher_audio is batch.teacher_text is batch.caption_similarity is None
+    assert torch.equal(batch.positives.matrix(), fed.positives.of(drawn).matrix())
+    assert batch.teacher_audio is batch.teacher_text is batch.caption_states is batch.masked is None
 
 
 def test_a_batch_depends_on_its_number_alone(rich: TrainingData):
@@ -96,9 +96,10 @@ def test_the_shares_of_the_processes_are_the_whole_batch(rich: TrainingData, wor
     changes["objective"] |= PARAPHRASED["objective"]
     view = teacher_of(rich)
     words = words_of(rich.texts())
-    whole = feeder(rich, changes, TAGGED, teacher=view, words=words)[3]
+    whole = feeder(rich, changes, TAGGED, known=Known(teacher=view), words=words)[3]
     parts = [
-        feeder(rich, changes, TAGGED, teacher=view, words=words, rank=rank, world=world)[3] for rank in range(world)
+        feeder(rich, changes, TAGGED, known=Known(teacher=view), words=words, rank=rank, world=world)[3]
+        for rank in range(world)
     ]
     assert [part.first for part in parts] == [rank * 8 // world for rank in range(world)]
     for name in ("features", "valid", "has_tags"):
@@ -106,7 +107,8 @@ def test_the_shares_of_the_processes_are_the_whole_batch(rich: TrainingData, wor
     texts = [np.array(captions_of(part, words)).reshape(3, -1) for part in parts]
     assert np.concatenate(texts, axis=1).ravel().tolist() == captions_of(whole, words)
     for part in parts:
-        for name in ("positives", "teacher_audio", "teacher_text"):
+        assert torch.equal(part.positives.matrix(), whole.positives.matrix())
+        for name in ("teacher_audio", "teacher_text"):
             assert torch.equal(getattr(part, name), getattr(whole, name))
 
 
@@ -124,11 +126,11 @@ def teacher_of(data: TrainingData) -> TeacherView:
 
 def test_the_teacher_sees_the_clips_and_captions_of_the_batch(rich: TrainingData):
     view = teacher_of(rich)
-    fed = feeder(rich, {"objective": {"contrastive": {"targets": "soft"}}}, teacher=view)
+    fed = feeder(rich, {"objective": {"contrastive": {"targets": "soft"}}}, known=Known(teacher=view))
     drawn, batch = fed.sampler.draw(2), fed[2]
     assert torch.equal(batch.teacher_audio, view.audio[drawn.clips])
     assert torch.equal(batch.teacher_text, torch.stack([view.text[caption] for caption in drawn.captions]))
-    assert feeder(rich, teacher=view)[2].teacher_audio is None  # hard targets need none
+    assert feeder(rich, known=Known(teacher=view))[2].teacher_audio is None  # hard targets need none
 
 
 class FrozenWords:
@@ -152,10 +154,9 @@ SIMILAR = {"objective": {"contrastive": {"ignore_similar_captions_above": 0.7}}}
 def test_similar_captions_are_found_by_a_frozen_text_tower(rich: TrainingData):
     fed = feeder(rich, SIMILAR, FROZEN, words=FrozenWords())
     batch = fed[1]
-    assert torch.allclose(batch.caption_similarity, batch.text["states"] @ batch.text["states"].T)
-    assert torch.allclose(batch.caption_similarity.diagonal(), torch.ones(8))
+    assert torch.equal(batch.caption_states, batch.text["states"])
     rank = feeder(rich, SIMILAR, FROZEN, words=FrozenWords(), rank=1, world=2)[1]
-    assert rank.caption_similarity.shape == (8, 8)
+    assert rank.caption_states.shape == (8, 4)
     with pytest.raises(UserError, match="frozen"):
         feeder(rich, SIMILAR)
 
@@ -197,7 +198,7 @@ def test_tags_are_hidden_from_a_share_of_the_clips(rich: TrainingData):
 def test_a_batch_moves_as_a_whole(rich: TrainingData):
     view = teacher_of(rich)
     soft = {"objective": {"contrastive": {"targets": "soft"}}}
-    moved = feeder(rich, soft, TAGGED, teacher=view)[0].to("meta")
+    moved = feeder(rich, soft, TAGGED, known=Known(teacher=view))[0].to("meta")
     assert {tensor.device.type for name, tensor in flat(moved).items() if tensor.ndim} == {"meta"}
     assert (moved.step, moved.pairs, moved.views) == (0, 8, 1)
 

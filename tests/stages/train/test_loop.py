@@ -13,7 +13,7 @@ from clapline.model.clap import Clap
 from clapline.model.inputs import AudioInputs
 from clapline.params.model import Model
 from stages.train.checkpoints import Checkpoint
-from stages.train.data import TeacherView
+from stages.train.data import Known, TeacherView
 from stages.train.loop import Trainer, compile_encoders
 from stages.train.optimiser import build_optimiser
 from stages.train.validation import Validation
@@ -146,7 +146,7 @@ def test_soft_targets_and_paraphrases_train(trainer, toy):
     view = TeacherView(unit[:32], dict(zip(texts, unit[32:], strict=True)))
     changes = {"objective": {"contrastive": {"targets": "soft"}, "paraphrase": {"weight": 1.0}}}
     data = dataclasses.replace(data, paraphrases={1: {text: [text] for text in texts}, 2: {}})
-    rows = train(trainer(changes, data, teacher=view)).rows
+    rows = train(trainer(changes, data, known=Known(teacher=view))).rows
     assert rows[-1]["loss"] == pytest.approx(rows[-1]["contrastive"] + rows[-1]["paraphrase"], rel=1e-4)
     assert rows[-1]["loss"] < rows[0]["loss"]
 

@@ -51,7 +51,7 @@ def test_mixtures_are_negatives_unless_they_say_the_same() -> None:
     texts = ["a dog, then rain", "a dog, then a bell", "a dog, then rain"]
     source = mixed_source(mixtures(texts), {("mix", f"mix-{k:06d}"): k for k in range(3)}, 1.0)
     owners = [owner for owned in source.owners for owner in owned]
-    found = Positives([source]).of(Drawn("mixed", [0, 1, 2], texts, owners, {}))
+    found = Positives([source]).of(Drawn("mixed", [0, 1, 2], texts, owners, {})).matrix()
     assert found.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
 
 

@@ -17,7 +17,7 @@ SOURCES = [
 
 def positives(*rows: tuple[int, str, tuple[str, str]]) -> np.ndarray:
     clips, captions, owners = map(list, zip(*rows, strict=True))
-    return Positives(SOURCES).of(Drawn("any", clips, captions, owners, {}))
+    return Positives(SOURCES).of(Drawn("any", clips, captions, owners, {})).matrix().numpy()
 
 
 def pair(first: tuple, second: tuple) -> bool:
@@ -82,4 +82,4 @@ def test_it_is_the_definition_over_random_batches():
             [owners[clip][place] for clip, place in zip(clips, said, strict=True)],
             {},
         )
-        assert np.array_equal(Positives([source]).of(drawn), slow([source], drawn))
+        assert np.array_equal(Positives([source]).of(drawn).matrix(), slow([source], drawn))

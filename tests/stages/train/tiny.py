@@ -7,7 +7,7 @@ import torch
 from clapline.model.clap import Clap
 from clapline.params.machine import Machine
 from clapline.params.training import Training
-from stages.train.data import TeacherView, TrainingData
+from stages.train.data import Known, TrainingData
 from stages.train.distributed import rank, world_size
 from stages.train.feeder import Feeder
 from stages.train.loop import Trainer
@@ -24,12 +24,13 @@ SETTINGS = {
 
 def tiny_trainer(
     clap: Clap, data: TrainingData, validation: Validation | None, changes: dict | None = None, *,
-    seed: int = 0, teacher: TeacherView | None = None, machine: dict | None = None, **more,
+    seed: int = 0, known: Known | None = None, machine: dict | None = None, **more,
 ) -> Trainer:  # fmt: skip
     settings = Training.model_validate(SETTINGS | (changes or {}))
     feeder = Feeder(
         data, settings, clap.settings, clap.text,
-        seed=seed, stage="student", teacher=teacher, rank=rank(), world=world_size(),
+        seed=seed, stage="student", known=known, rank=rank(), world=world_size(),
+        mask_units=clap.mask_units if settings.objective.masks else 0,
     )  # fmt: skip
     return Trainer(
         clap,
