@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run setup setup-tests test test-quick lint deps cards clean help
+.PHONY: run setup setup-tests test test-quick lint deps cards objectives clean help
 
 run: setup  ## set up, then run the pipeline of params.yaml (only what changed)
 	dvc repro
@@ -50,6 +50,9 @@ deps: setup-tests  ## rewrite the code dependencies of dvc.yaml from the imports
 
 cards: setup  ## rewrite docs/datasets.md from the cards of the datasets
 	$(BIN)/python tools/dataset_cards.py
+
+objectives: setup  ## rewrite docs/objectives.md from the docstrings of the objectives
+	$(BIN)/python tools/objective_pages.py
 
 clean:  ## remove what the pipeline made (not the stores in .work)
 	rm -rf data models reports/*/ reports/index.html

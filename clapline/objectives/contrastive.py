@@ -93,8 +93,8 @@ def softmax_contrast(
 ) -> Tensor:
     """Return the symmetric softmax loss of scores: of a whole matrix, or of factors block by block.
 
-    In blocks memory grows with the batch and not with its square, and so do all sums that leave a process; value and
-    gradient are those of the whole matrix. Over several processes each works on its own rows.
+    In blocks memory grows with the batch and not with its square; value and gradient are those of the whole matrix.
+    Over several processes each works on its own rows, and what they tell each other are sums per row and column.
 
     Args:
         scores: of rows (clips) and columns (captions).
@@ -110,12 +110,11 @@ def softmax_contrast(
         left_out = None if ignored is None else ignored.rows(0, size)
         return contrastive_of_cosines(scores.matrix, scale, row_targets.rows(0, size), columns, left_out)
 
-    start, stop = scores.bounds()
     pairs = _pairs(row_targets, column_targets, ignored)
     row_mass, column_mass = _masses(scores, row_targets, column_targets, ignored)
     rows, columns = wide(scores.rows), wide(scores.columns)
-    row_logs, column_logs, pulled = log_sums(rows, columns, scale, pairs, start)
-    lost = scores.total([(row_mass[start:stop] * row_logs).sum() - pulled])
+    row_logs, column_logs, pulled = log_sums(rows, columns, scale, pairs, scores.first)
+    lost = scores.total([(row_mass * row_logs).sum() - pulled])
     lost = lost + (column_mass * scores.logsumexp([column_logs])).sum()
     return (lost / (2 * scores.size)).to(rows.dtype)
 
@@ -140,14 +139,13 @@ def _pairs(row_targets: Targets, column_targets: Targets, ignored: Ignored | Non
 def _masses(
     scores: Scores, row_targets: Targets, column_targets: Targets, ignored: Ignored | None
 ) -> tuple[Tensor, Tensor]:
-    """Return the mass that each row and each column has to give, `(size,)` both: that of ignored pairs is lost."""
+    """Return the mass of each row that is here and of each column of the batch: that of ignored pairs is lost."""
+    first, last = scores.bounds()
     if ignored is None or (isinstance(row_targets, HardTargets) and isinstance(column_targets, HardTargets)):
-        return row_targets.mass, column_targets.mass  # no positive is ignored
-    start, stop = scores.bounds()
-    rows, columns = [], []
-    for first, last in pieces(stop - start, max(1, BLOCK // scores.size)):
-        left_out = ignored.rows(start + first, start + last)
-        rows.append(row_targets.rows(start + first, start + last).masked_fill(left_out, 0).sum(dim=1))
-        columns.append(column_targets.columns(start + first, start + last).masked_fill(left_out, 0).sum(dim=0))
-    column_mass = scores.everywhere(torch.stack(columns).sum(dim=0).unsqueeze(0)).sum(dim=0)
-    return scores.everywhere(torch.cat(rows)), column_mass
+        return row_targets.mass[first:last], column_targets.mass  # no positive is ignored
+    rows, columns = [], torch.zeros_like(column_targets.mass)
+    for start, stop in pieces(last - first, max(1, BLOCK // scores.size)):
+        place, left_out = (first + start, first + stop), ignored.rows(first + start, first + stop)
+        rows.append(row_targets.rows(*place).masked_fill(left_out, 0).sum(dim=1))
+        columns += column_targets.columns(*place).masked_fill(left_out, 0).sum(dim=0)
+    return torch.cat(rows), scores.everywhere(columns.unsqueeze(0)).sum(dim=0)

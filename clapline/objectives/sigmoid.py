@@ -7,7 +7,8 @@ In words: for each clip and each caption it is asked whether they belong togethe
 
 Use it: with small batches, and where several captions fit a clip: nothing competes for a row's mass. The bias must
 start low enough for the many negatives: `initial_logits: batch` takes -log(B - 1), at which both kinds weigh the
-same; `siglip` takes s = 10, b = -10, made for batches of about 22,000 pairs; `thesis` s = e / 0.05, b = -10.
+same; `siglip` takes s = 10, b = -10, made for batches of about 22,000 pairs; `thesis` s = e / 0.05, b = -10. Above
+2,048 pairs it works in blocks, so that memory grows with the batch and not with its square.
 
 Relations: with soft targets q is a probability between 0 and 1. On Gaussian embeddings the same loss of their
 distance is the probabilistic form, and with variances that vanish the probabilistic form is this one.

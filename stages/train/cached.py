@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from clapline.model.inputs import AudioInputs
 from clapline.objectives.scores import pieces
 from stages.train.batch import Batch
-from stages.train.task import Encoded, Task
+from stages.train.task import Encoded, Piece, Task
 
 
 def cached_backward(
@@ -44,43 +44,61 @@ def cached_backward(
         travels: whether the gradients of this batch are sent to the other processes, with its last piece.
     """
     task: Task = model if isinstance(model, Task) else model.module
-    places = [slice(*place) for place in pieces(batch.local, at_once)]
+    places = pieces_of(batch, at_once)
     found = []
     with torch.no_grad(), _norms_as_they_are(task):
-        for number, rows in enumerate(places):
+        for number, piece in enumerate(places):
             begin(number)
-            found.append(task.encode(audio, batch, rows, last=rows is places[-1]))
+            found.append(task.encode(audio, batch, piece))
     joined = _joined(found)
     del found
     leaves = {name: tensor.detach().requires_grad_(tensor.is_floating_point()) for name, tensor in joined.items()}
     loss, figures = task.loss(leaves, batch)
     (loss * share).backward()
     gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
-    for number, rows in enumerate(places):
-        last = rows is places[-1]
+    for number, piece in enumerate(places):
         begin(number)
-        with contextlib.nullcontext() if last and travels else alone():
-            encoded = model(audio, batch, rows, last)
+        with contextlib.nullcontext() if piece.learned and travels else alone():
+            encoded = model(audio, batch, piece)
             wanted = [name for name, tensor in encoded.items() if name in gradients and tensor.requires_grad]
             torch.autograd.backward(
-                [encoded[name] for name in wanted], [_piece(name, gradients[name], rows) for name in wanted]
+                [encoded[name] for name in wanted], [_share(name, gradients[name], piece) for name in wanted]
             )
     return loss.detach(), figures
 
 
+def pieces_of(batch: Batch, at_once: int) -> list[Piece]:
+    """Return the pieces of a batch, of at most `at_once` pairs or masked inputs; the last one has something of all.
+
+    DDP sends gradients with the last one, and waits for every weight that has a part in a loss.
+    """
+    pairs = [slice(*place) for place in pieces(batch.local, at_once)]
+    masked = [slice(*place) for place in pieces(len(batch.masked.rows), at_once)] if batch.masked else []
+    last = Piece(pairs[-1], masked[-1] if masked else None)
+    return [
+        *(Piece(rows, None, learned=False) for rows in pairs[:-1]),
+        *(Piece(None, rows, learned=False) for rows in masked[:-1]),
+        last,
+    ]
+
+
 def _joined(found: list[Encoded]) -> Encoded:
-    """Return the pieces as one: clips one after the other, captions within each view; the rest is with the last."""
-    joined = dict(found[-1])
-    for name in found[0]:
-        if len(found) > 1 and name.startswith(("audio.", "frames.", "text.")):
-            joined[name] = torch.cat([piece[name] for piece in found], dim=1 if name.startswith("text.") else 0)
+    """Return the pieces as one: clips and masked inputs one after the other, captions within each view."""
+    names = dict.fromkeys(name for piece in found for name in piece)
+    joined = {}
+    for name in names:
+        parts = [piece[name] for piece in found if name in piece]
+        joined[name] = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1 if name.startswith("text.") else 0)
     return joined
 
 
-def _piece(name: str, gradient: Tensor, rows: slice) -> Tensor:
+def _share(name: str, gradient: Tensor, piece: Piece) -> Tensor:
+    """Return a piece's part of a gradient; of what belongs to no pair, all."""
     if name.startswith("text."):
-        return gradient[:, rows]
-    return gradient[rows] if name.startswith(("audio.", "frames.")) else gradient
+        return gradient[:, piece.pairs]
+    if name.startswith(("audio.", "frames.")):
+        return gradient[piece.pairs]
+    return gradient[piece.masked] if name.startswith("masked_") else gradient
 
 
 @contextlib.contextmanager

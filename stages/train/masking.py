@@ -13,7 +13,7 @@ from clapline.processes import gather
 from stages.train.batch import Batch
 
 
-def encode_masked(clap: Clap, settings: Hierarchy, audio: AudioInputs, batch: Batch) -> dict[str, Tensor]:
+def encode_masked(clap: Clap, settings: Hierarchy, audio: AudioInputs, batch: Batch, part: slice) -> dict[str, Tensor]:
     """Return means and log variances of the local masked inputs under M₀, M₁, …, as `masked_audio.level.mean` etc.
 
     M₀ is encoded once more, beside its masked versions: what they are compared with then went through the same pass.
@@ -23,19 +23,21 @@ def encode_masked(clap: Clap, settings: Hierarchy, audio: AudioInputs, batch: Ba
         settings: of the levels.
         audio: the local clips, ready for the encoder.
         batch: with `masked`.
+        part: of the local masked inputs.
     """
     masked, found = batch.masked, {}
+    rows = masked.rows[part]
     if masked.audio_draws is not None:
-        chosen = audio.rows(masked.rows)
+        chosen = audio.rows(rows)
         kept = settings.kept(settings.audio_levels)
-        levels = nested_masks(clap.valid_units(chosen), masked.audio_draws, kept, settings.minimum_audio)
+        levels = nested_masks(clap.valid_units(chosen), masked.audio_draws[:, part], kept, settings.minimum_audio)
         repeated = chosen.repeated(len(levels))
         found |= _by_level("masked_audio", clap.embed_masked_audio(repeated, torch.cat(levels)), len(levels))
     if masked.text_draws is not None:
-        texts = batch.texts_of(masked.rows, view=0)
+        texts = batch.texts_of(rows, view=0)
         words = texts["attention_mask"].bool() & ~clap.text.special_tokens(texts)
         kept = settings.kept(settings.text_levels)
-        draws = masked.text_draws[:, :, : words.shape[1]]
+        draws = masked.text_draws[:, part, : words.shape[1]]
         levels = nested_masks(words, draws, kept, settings.minimum_text)
         stacked = {name: torch.cat([tensor] * len(levels)) for name, tensor in texts.items()}
         found |= _by_level("masked_text", clap.embed_masked_text(stacked, torch.cat(levels)), len(levels))

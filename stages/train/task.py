@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,20 @@ from stages.train.masking import encode_masked, masked_levels
 # What `encode` gives: tensors by name. `audio.…` has the clips first; `text.…` the views, then the captions; `masked_…`
 # the masked inputs of one level first; what else there is belongs to no pair: the learned numbers of the losses.
 Encoded = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What of a batch is encoded in one go."""
+
+    pairs: slice | None  # of the local pairs; None: none
+    masked: slice | None  # of the local masked inputs; None: none
+    learned: bool = True  # whether the learned numbers of the losses come along
+
+
+def whole_of(batch: Batch) -> Piece:
+    """Return all of a batch as one piece."""
+    return Piece(slice(0, batch.local), slice(0, len(batch.masked.rows)) if batch.masked else None)
 
 
 class Task(nn.Module):
@@ -52,38 +67,42 @@ class Task(nn.Module):
                 mask.requires_grad_(chosen.masks and getattr(chosen.hierarchy, levels) is not None)
 
     def forward(
-        self, audio: AudioInputs, batch: Batch, rows: slice | None = None, last: bool = True
+        self, audio: AudioInputs, batch: Batch, piece: Piece | None = None
     ) -> tuple[Tensor, dict[str, Tensor]] | Encoded:
         """Return the loss of all pairs, and figures by name without gradients (the same in every process).
 
-        With `rows` nothing is compared yet: what `encode` gives of these pairs is returned.
+        With a `piece` nothing is compared yet: what `encode` gives of it is returned.
 
         Args:
             audio: the local clips, ready for the encoder.
             batch: the rest of the batch, on the same device.
-            rows: pairs among the local ones.
-            last: with `rows`, whether masked inputs and learned numbers come along.
+            piece: of the local pairs and masked inputs.
         """
-        if rows is not None:
-            return self.encode(audio, batch, rows, last)
-        return self.loss(self.encode(audio, batch), batch)
+        if piece is not None:
+            return self.encode(audio, batch, piece)
+        return self.loss(self.encode(audio, batch, whole_of(batch)), batch)
 
-    def encode(self, audio: AudioInputs, batch: Batch, rows: slice | None = None, last: bool = True) -> Encoded:
+    def encode(self, audio: AudioInputs, batch: Batch, piece: Piece) -> Encoded:
         """Return the embeddings (or frames) of local pairs, masked inputs, and the learned numbers of the losses."""
-        rows = slice(0, batch.local) if rows is None else rows
-        whole = rows == slice(0, batch.local)
-        device = self.clap.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.half):
-            heard = self.clap.hear(audio if whole else audio.rows(rows))
-            said = self.clap.embed_text(batch.text if whole else batch.texts_of(rows))
-            masked = encode_masked(self.clap, self.objective.hierarchy, audio, batch) if last and batch.masked else {}
+        found: Encoded = {}
+        with torch.autocast(self.clap.device.type, torch.bfloat16, enabled=self.half):
+            if piece.pairs is not None:
+                found |= self._encoded(audio, batch, piece.pairs)
+            if piece.masked is not None:
+                found |= encode_masked(self.clap, self.objective.hierarchy, audio, batch, piece.masked)
+        return found | (self._learned() if piece.learned else {})
+
+    def _encoded(self, audio: AudioInputs, batch: Batch, pairs: slice) -> Encoded:
+        whole = pairs == slice(0, batch.local)
+        heard = self.clap.hear(audio if whole else audio.rows(pairs))
+        said = self.clap.embed_text(batch.text if whole else batch.texts_of(pairs))
         if isinstance(heard, States):
             found = {"frames.states": heard.states, "frames.mask": heard.mask}
         else:
             found = self._named("audio", heard)
         for name, tensor in self._named("text", said).items():
             found[name] = tensor.unflatten(0, (batch.views, -1))
-        return found | masked | (self._learned() if last else {})
+        return found
 
     def _named(self, side: str, embeddings: Embeddings) -> Encoded:
         """Return what the objective needs of embeddings; a tensor that no loss takes would keep DDP waiting."""

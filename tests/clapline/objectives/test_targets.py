@@ -1,77 +1,70 @@
-"""Soft labels: methods/paraphrase_and_curation.md D 8 to 14."""
+"""Targets of every kind: blocks of rows, columns and mass are those of the whole matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch.nn import functional
 
-from clapline.objectives.contrastive import contrastive, softmax_cross_entropy
+from clapline.objectives import targets as module
 from clapline.objectives.positives import PositivePairs
-from clapline.objectives.soft_targets import teacher_targets
+from clapline.objectives.soft_targets import meaning_targets, positive_part, rating, teacher_targets
+from clapline.objectives.targets import HardTargets, MixedTargets, SoftmaxTargets, Targets, WeightTargets
+from tests.clapline.objectives.losses import positives_of, unit
+
+SIZE = 7
+KINDS: dict[str, Callable[[], Targets]] = {
+    "hard": lambda: HardTargets(positives_of(SIZE)),
+    "hard, one each": lambda: HardTargets(PositivePairs.identity(SIZE)),
+    "weights": lambda: WeightTargets(unit(SIZE, 3, 0), unit(SIZE, 3, 1), rating),
+    "weights as they are": lambda: WeightTargets(unit(SIZE, 3, 0), unit(SIZE, 3, 1), positive_part, normalise=False),
+    "softmax": lambda: SoftmaxTargets(unit(SIZE, 3, 0), unit(SIZE, 3, 1), 0.2),
+    "softmax of a change": lambda: SoftmaxTargets(unit(SIZE, 3, 0), unit(SIZE, 3, 1), 0.2, rating),
+    "mixed": lambda: mixed(normalise=False),
+    "mixed, rows made to sum to 1": lambda: mixed(normalise=True),
+    **{
+        f"teacher, {form}": lambda form=form: teacher_targets(positives_of(SIZE), unit(SIZE, 3, 2), 0.3, form)
+        for form in ("raw", "normalised", "softmax")
+    },
+    "meaning": lambda: meaning_targets(positives_of(SIZE), unit(SIZE, 3, 2), 0.3),
+}
 
 
-def soft_targets(positives, teacher, beta, *, normalise=True):
-    """Of whole matrices."""
-    pairs = PositivePairs.from_matrix(positives)
-    return teacher_targets(pairs, teacher, beta, "normalised" if normalise else "raw").rows(0, pairs.size)
+def mixed(*, normalise: bool) -> MixedTargets:
+    soft = WeightTargets(unit(SIZE, 3, 0), unit(SIZE, 3, 1), positive_part, normalise=False)
+    return MixedTargets(HardTargets(positives_of(SIZE)), soft, 0.4, normalise=normalise)
 
 
-EYE2 = torch.eye(2, dtype=torch.bool)
+@pytest.mark.parametrize("block", [1, 3 * SIZE, 2**22])
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_are_those_of_the_whole(kind: str, block: int, monkeypatch: pytest.MonkeyPatch):
+    whole = KINDS[kind]().rows(0, SIZE)
+    monkeypatch.setattr(module, "BLOCK", block)  # what sums and logs are made in
+    made = KINDS[kind]()
+    assert made.size == SIZE
+    assert (whole >= 0).all()
+    for start, stop in [(0, 2), (2, 3), (3, SIZE)]:
+        torch.testing.assert_close(made.rows(start, stop), whole[start:stop])
+        torch.testing.assert_close(made.columns(start, stop), whole.T[start:stop])
+    torch.testing.assert_close(made.mass.double(), whole.sum(dim=1).double())
+    assert made.mass.shape == (SIZE,)
 
 
-def unit(rows: int, seed: int) -> torch.Tensor:
-    return functional.normalize(torch.randn(rows, 8, generator=torch.Generator().manual_seed(seed)), dim=-1)
+@pytest.mark.parametrize("kind", ["weights", "softmax", "mixed, rows made to sum to 1", "hard", "teacher, softmax"])
+def test_rows_sum_to_one(kind: str):
+    torch.testing.assert_close(KINDS[kind]().rows(0, SIZE).sum(dim=1).double(), torch.ones(SIZE).double())
 
 
-def teacher_with_cosine(cosine: float) -> torch.Tensor:
-    return torch.tensor([[1.0, 0.0], [cosine, (1 - cosine**2) ** 0.5]])
-
-
-def test_golden_cross_entropy_of_raw_and_normalised_rows():
-    logits = torch.eye(2)
-    raw = soft_targets(EYE2, teacher_with_cosine(0.5), 0.3, normalise=False)
-    normalised = soft_targets(EYE2, teacher_with_cosine(0.5), 0.3)
-    torch.testing.assert_close(raw[0], torch.tensor([1.0, 0.15]))
-    assert softmax_cross_entropy(logits, raw).item() == pytest.approx(0.5102509406, abs=1e-6)
-    assert softmax_cross_entropy(logits, normalised).item() == pytest.approx(0.4436964701, abs=1e-6)
-
-
-def test_beta_zero_is_the_hard_loss_whatever_the_teacher_says():
-    audio, text, eye = unit(5, 0), unit(5, 1), torch.eye(5, dtype=torch.bool)
-    hard = contrastive(audio, text, 7.0, torch.eye(5))
-    for normalise in (True, False):
-        for seed in (2, 3):
-            targets = soft_targets(eye, unit(5, seed), 0.0, normalise=normalise)
-            torch.testing.assert_close(contrastive(audio, text, 7.0, targets), hard)
-
-
-def test_orthonormal_teacher_is_the_hard_loss_for_any_beta():
-    targets = soft_targets(torch.eye(4, dtype=torch.bool), torch.eye(4), 0.7, normalise=False)
-    torch.testing.assert_close(targets, torch.eye(4))
-
-
-@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
-def test_normalised_rows_are_distributions_with_the_diagonal_largest(beta):
-    targets = soft_targets(torch.eye(6, dtype=torch.bool), unit(6, 4), beta)
-    torch.testing.assert_close(targets.sum(dim=1), torch.ones(6))
-    assert (targets >= 0).all()
-    assert (targets.diagonal() >= targets.max(dim=1).values - 1e-6).all()
-
-
-def test_negative_cosines_stay_finite_and_the_teacher_gets_no_gradient():
-    teacher = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
-    targets = soft_targets(EYE2, teacher, 0.3, normalise=False)
-    assert targets.min() >= 0
-    assert not targets.requires_grad
-    loss = contrastive(unit(2, 0), unit(2, 1), 5.0, targets)
-    assert torch.isfinite(loss)
-
-
-def test_gradient_of_a_raw_row():
-    """D 12: the gradient of row i is (mᵢ Pᵢ - Qᵢ) / B."""
-    logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    raw = soft_targets(torch.eye(3, dtype=torch.bool), unit(3, 5), 0.4, normalise=False)
-    softmax_cross_entropy(logits, raw).backward()
-    expected = (raw.sum(dim=1, keepdim=True) * logits.detach().softmax(dim=1) - raw) / 3
-    torch.testing.assert_close(logits.grad, expected)
+@pytest.mark.parametrize("kind", ["weights", "softmax", "teacher, raw", "teacher, softmax"])
+def test_no_gradient_reaches_what_targets_are_made_of(kind: str):
+    """D 13."""
+    leaf = unit(SIZE, 3, 0).requires_grad_()
+    made = {
+        "weights": lambda: WeightTargets(leaf, leaf, rating),
+        "softmax": lambda: SoftmaxTargets(leaf, leaf, 0.2),
+        "teacher, raw": lambda: teacher_targets(positives_of(SIZE), leaf, 0.3, "raw"),
+        "teacher, softmax": lambda: teacher_targets(positives_of(SIZE), leaf, 0.3, "softmax"),
+    }[kind]()
+    for found in (made.rows(0, SIZE), made.columns(0, SIZE), made.mass):
+        assert not found.requires_grad
