@@ -7,7 +7,6 @@ exponentials are taken of logits less the highest of their row or column in the 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from clapline.objectives.precision import products_in
 from clapline.objectives.scores import BLOCK, pieces
 
 # Rows and columns of a tile: small enough on a CPU to stay in its cache between a product and what is done to it;
@@ -114,7 +114,7 @@ class _LogSums(torch.autograd.Function):
         row_tops, row_weights = (each[:, None] for each in _slopes(row_logs, row_slopes, rows.dtype))
         column_tops, column_weights = _slopes(column_logs, column_slopes, rows.dtype)
         pull = pull.to(rows.dtype)
-        with _precision(ctx.precision):  # other logits than those of the forward pass would not fit their sums
+        with products_in(ctx.precision):  # other logits than those of the forward pass would not fit their sums
             tiles = _Tiles(rows, columns, ctx.pairs, ctx.first)
             for here, across, known, logits, slopes in tiles.products(scale * _LOG2_E):
                 known.leave_out(logits)
@@ -321,13 +321,3 @@ def _softplus(logits: Tensor, known: _Known, room: Tensor) -> Tensor:
         half, other = rest.chunk(2)
         rest = half.addcmul_(half, other).add_(other)
     return found + rest.log1p_().sum()
-
-
-@contextlib.contextmanager
-def _precision(precision: str) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -7,7 +7,8 @@ other; CE with hard targets as in the softmax contrast.
 In words: a clip that likes a caption which likes other clips better is held back, and so is the other way round.
 
 Use it: as an alternative to the softmax contrast where one-sided matches (hub captions) hurt; in batches, since the
-prior is that of the batch.
+prior is that of the batch. The cosines of right pairs should be above 0 already, so start from a trained model: a
+sharp prior turns the sign of the gradient where all cosines of a row are negative.
 
 Relations: ω = 0 is the softmax contrast exactly, which the factor B is for (without it all logits would be B times
 smaller).

@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from clapline.model.inputs import Embeddings
 from clapline.objectives.gaussian import trace
+from clapline.objectives.precision import wide
 
 
 def repulsion(
@@ -47,7 +48,7 @@ def repulsion(
         variant: R1 or R2, as above.
         margin: cosine up to which two masked versions of one input may be alike (R2).
     """
-    masked = list(levels[1:])
+    masked = [Embeddings(wide(level.mean), wide(level.log_variance)) for level in levels[1:]]
     if variant == "same_input":
         overs = [
             ((one.mean * other.mean).sum(dim=1) - margin).clamp(min=0).mean()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from clapline.objectives.precision import wide
+from clapline.objectives.precision import products_in, wide
 from clapline.processes import gather
 
 # Up to so many logits a matrix is whole, as autograd would have it; above, work goes in blocks of rows of at most
@@ -64,8 +64,11 @@ class Scores:
         if self.matrix is not None:
             return [compute(wide(self.matrix), 0, self.size)]
 
+        precision = torch.get_float32_matmul_precision()
+
         def block(heard: Tensor, columns: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
-            return compute(wide(heard) @ wide(columns).T, start, stop)
+            with products_in(precision):
+                return compute(wide(heard) @ wide(columns).T, start, stop)
 
         found = []
         for start, stop in pieces(len(self.rows), max(1, BLOCK // self.size)):

@@ -76,10 +76,10 @@ def sigmoid_contrast(
 
     if scores.matrix is not None:
         logits = scale * wide(scores.matrix) + bias
-        losses = functional.softplus(logits)
+        losses = functional.softplus(logits) - targets.rows(0, scores.size) * logits
         if ignored is not None:
-            losses = losses.masked_fill(ignored.rows(0, scores.size), 0.0)  # none of them is a positive
-        return (losses - targets.rows(0, scores.size) * logits).sum() / scores.size
+            losses = losses.masked_fill(ignored.rows(0, scores.size), 0.0)
+        return losses.sum() / scores.size
 
     rows, columns = wide(scores.rows), wide(scores.columns)
     pairs = Pairs(

@@ -13,6 +13,8 @@ Use it: to compare with older retrieval work, or with few pairs, where a softmax
 `triplet_max` can collapse in its first steps: warm up, or start from a trained model.
 
 Relations: no temperature and no bias take part. `triplet_sum` and `triplet_max` are equal with two pairs in a batch.
+The published polynomial of `triplet_weighted` falls below h = 0.095: there a hardest negative within the margin is
+drawn nearer, and up to 0.349 it is left alone.
 
 Reference: Faghri et al., arXiv 1707.05612 (sum, max); Wei et al., CVPR 2020 (weights), both for audio in Mei et al.,
 arXiv 2203.15537, whose code gives the numbers of `weighted`.

@@ -1,4 +1,4 @@
-"""Hierarchical inclusion: methods/prolap.md T9 and T13, of Gaussians and of a small model's masked inputs."""
+"""Hierarchical inclusion: methods/prolap.md T9 and T13, of Gaussians and a small model (T14: model/test_masked_*)."""
 
 from __future__ import annotations
 

@@ -173,14 +173,18 @@ def test_gradients_are_the_analytic_ones(form: str, epsilon: float):
         torch.testing.assert_close(leaf.grad, expected[name])
 
 
+@pytest.mark.parametrize("distance", [0.0, 0.01])
 @pytest.mark.parametrize(("form", "expected"), [("exact", 1 / 3), ("release", 5 / 6)])
-def test_gradient_where_both_are_equal(form: str, expected: float):
-    """T10: at v₁ = v₂ and d = 0, as a model starts, dH/ds₂ is 1/3 or 5/6, and dH/ds₁ the opposite."""
+def test_gradient_where_both_are_equal(form: str, expected: float, distance: float):
+    """T10: at v₁ = v₂, as a model starts, dH/ds₂ is the analytic one, 1/3 or 5/6 at d = 0; dH/ds₁ is the opposite."""
     s1, s2 = (torch.full((3,), -10.0, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    nothing = torch.zeros(3, dtype=torch.float64)
-    inclusion(nothing, s1, nothing, s2, form).sum().backward()
-    torch.testing.assert_close(s2.grad, torch.full_like(s2, expected))
-    torch.testing.assert_close(s1.grad, torch.full_like(s1, -expected))
+    m1, m2 = torch.full_like(s1, distance), torch.zeros_like(s1)
+    inclusion(m1, s1, m2, s2, form, 0.0).sum().backward()
+    of_formula = analytic(form, 1.0, *(each.detach() for each in (m1, s1, m2, s2)))
+    torch.testing.assert_close(s2.grad, of_formula["s2"])
+    torch.testing.assert_close(s1.grad, -of_formula["s2"])
+    if distance == 0:
+        torch.testing.assert_close(s2.grad, torch.full_like(s2, expected))
 
 
 def naive(m1: Tensor, s1: Tensor, m2: Tensor, s2: Tensor) -> Tensor:
