@@ -10,7 +10,8 @@ In words: wrong pairs that are far enough away cost nothing; `max` looks at the 
 hard pairs cost more and easy ones less.
 
 Use it: to compare with older retrieval work, or with few pairs, where a softmax over the batch overfits.
-`triplet_max` can collapse in its first steps: warm up, or start from a trained model.
+`triplet_max` and `triplet_weighted` collapse when they start from scratch (on the default data too): start from a
+trained model.
 
 Relations: no temperature and no bias take part. `triplet_sum` and `triplet_max` are equal with two pairs in a batch.
 The published polynomial of `triplet_weighted` falls below h = 0.095: there a hardest negative within the margin is

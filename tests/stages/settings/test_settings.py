@@ -103,6 +103,29 @@ def test_the_repositorys_own_settings_pass():
             {"teacher__objective": {"contrastive": {"form": "sigmoid", "initial_logits": "model"}}},
             ["teacher.objective.contrastive.initial_logits", "temperature.bias", "-4.1"],
         ),
+        (
+            {"teacher__objective": {"hierarchy": {"weight": 1.0}, "bottleneck": {"weight": 1.0}}},
+            ["teacher.objective: hierarchy, bottleneck need Gaussian", "teacher.gaussian_heads: true"],
+        ),
+        ({"student__objective": {"contrastive": {"form": "probabilistic"}}}, ["contrastive.form probabilistic need"]),
+        (
+            {"student__objective": {"contrastive": {"targets": "relevance"}}},
+            ["student.objective.contrastive.targets: relevance", "set relevance_model"],
+        ),
+        ({"teacher__objective": {"distillation": {"weight": 1.0}}}, ["the teacher has no teacher", "distillation"]),
+        ({"student__objective": {"contrastive": {"form": "triplet_max", "targets": "soft"}}}, ["targets must be hard"]),
+        (
+            {"student__objective": {"contrastive": {"form": "sigmoid", "targets": "soft"}}},
+            ["form sigmoid judges pairs one by one", "soft must be raw"],
+        ),
+        (
+            {"student__objective": {"paraphrase": {"weight": 1.0, "level_weights": [1.0]}}},
+            ["student.objective.paraphrase", "level_weights must name 2 weights"],
+        ),
+        (
+            {"student__objective": {"repulsion": {"weight": 1.0}}},
+            ["repulsion takes scale and bias of pairs", "probabilistic or sigmoid"],
+        ),
         ({"teacher__sources": {"by_dataset": {"clotho": 1.0}}}, ["'clotho'", "it trains on: "]),
         ({"teacher__sources": {"by_dataset": {"sounds": 0.0}}}, ["every weight is 0"]),
         ({"teacher__model": {"features": {"segment_s": 2.5}}, "teacher__augmentation": {"crop_s": 1.0}}, ["segment_s"]),
