@@ -82,7 +82,8 @@ _MEMORY = """## Memory
 blocks of rows, and a block is computed again in the backward pass, so memory grows with the batch and not with its
 square; with value and gradient of the whole matrix. Over several processes each works on its own rows.
 `benchmarks/objectives.py` measures it. What a batch knows of its pairs (positives, teachers' embeddings) grows with
-the batch alone, too.
+the batch alone, too. Whole matrices stay under text-aware pooling, whose scores come from frames, and between the
+masked inputs that repulsion holds apart (an eighth of the batch).
 
 **Encoders.** `encode_at_once: 32` encodes 32 pairs at a time, twice: once without gradients to get all embeddings,
 and after the loss once more to carry each embedding's gradient to the weights (GradCache, Gao et al., arXiv
@@ -129,11 +130,16 @@ def _section(module: str) -> str:
             "",
             f"{sentence[:1].upper()}{sentence[1:]} (`clapline/objectives/{module}.py`)",
             "",
-            *(f"- **{name}.** {said[name][:1].upper()}{said[name][1:]}" for name in PARAGRAPHS),
+            *(f"- **{name}.** {_begun(said[name])}" for name in PARAGRAPHS),
             "",
             *_knobs(*MODULES[module]),
         ]
     )
+
+
+def _begun(sentence: str) -> str:
+    """Return a sentence with a capital first letter; a Greek letter is a symbol, whose capital is another one."""
+    return sentence[:1].upper() + sentence[1:] if sentence[:1].isascii() else sentence
 
 
 def _name(module: str) -> str:

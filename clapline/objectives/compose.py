@@ -51,6 +51,7 @@ class EmbeddedBatch:
     text: Embeddings | None = None  # of the captions, (batch, dimension)
     masked_audio: Sequence[Embeddings] = ()  # under M₀, M₁, …, of the clips that are masked
     masked_text: Sequence[Embeddings] = ()
+    masked_places: Tensor | None = None  # where in the batch those stand; None: all
     teacher_audio: Tensor | None = None  # (batch, dimension)
     teacher_text: Tensor | None = None  # (batch, dimension)
     distilled_audio: Tensor | None = None  # of `one_teacher_of`, (batch, sum of the teachers' dimensions)
@@ -209,7 +210,11 @@ def _hierarchy(settings: Objective, batch: EmbeddedBatch, learned: Learned) -> T
 def _repulsion(settings: Objective, batch: EmbeddedBatch, learned: Learned) -> Tensor:
     chosen = settings.repulsion
     bias = _given(learned.bias, "repulsion", "a bias of the logits")
-    return _of_masked(batch, lambda levels: repulsion(levels, learned.scale, bias, chosen.variant, chosen.margin))
+    places = batch.masked_places
+    positives = batch.positives.matrix() if places is None else batch.positives.among(places)
+    return _of_masked(
+        batch, lambda levels: repulsion(levels, learned.scale, bias, chosen.variant, chosen.margin, positives)
+    )
 
 
 def _bottleneck(settings: Objective, batch: EmbeddedBatch, learned: Learned) -> Tensor:

@@ -7,7 +7,9 @@ In words: how well every other caption of the batch fits a clip is taken from th
 
 Use it: as a second stage: train, then train again from that model (`init: teacher`) with this loss at weight 1 and
 the contrast at 0; one teacher of the same kind is self-distillation, several an ensemble in one model. The published
-runs have τ = 0.05 for both sides: set `model.temperature: {initial: 0.05, learned: false}`.
+runs have τ = 0.05 for both sides: set `teacher.model.temperature: {initial: 0.05, learned: false}`, which a student
+that starts from the teacher takes over. Teachers other than `models/teacher` are known to DVC by name alone: where
+one was trained again, say `dvc repro -f student`.
 
 Relations: the softmax contrast with these targets. M copies of a teacher are one. Where the student's logits are the
 teachers' the loss is the mean entropy of their rows and its gradient 0. τ → 0 is the softmax contrast, if every

@@ -10,6 +10,7 @@ from torch import Tensor
 from clapline.model.inputs import Embeddings
 from clapline.objectives.inclusion import InclusionForm, inclusion
 
+FIGURES = ("log_variance_", "cosine_", "inside_")  # how the names of all figures begin
 COLLAPSED_COSINE = 0.95
 SMALLEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE = -14.0, 0.0
 
@@ -27,7 +28,7 @@ def health(
 
     Per modality mean, least and largest log variance; per masked level its mean, and the mean cosine between different
     inputs (1: all fell together); the share of dimensions in which clips lie inside their captions, and masked levels
-    around the level before (H > 0).
+    around the level before (H > 0; H = 0 counts half).
 
     Args:
         audio: Gaussians of the clips, `(batch, dimension)`.
@@ -44,12 +45,11 @@ def health(
         found[f"log_variance_{name}_largest"] = whole.log_variance.amax()
         for level, masked in enumerate(levels):
             if level:
-                inside = inclusion(*_four(levels[level - 1], masked), form, epsilon)
-                found[f"inside_{name}_{level}"] = (inside > 0).float().mean()
+                found[f"inside_{name}_{level}"] = _inside(levels[level - 1], masked, form, epsilon)
             found[f"log_variance_{name}_{level}"] = masked.log_variance.mean()
             if len(masked.mean) > 1:
                 found[f"cosine_{name}_{level}"] = mean_cosine(masked.mean)
-    found["inside_caption"] = (inclusion(*_four(audio, text), form, epsilon) > 0).float().mean()
+    found["inside_caption"] = _inside(audio, text, form, epsilon)
     return found
 
 
@@ -86,5 +86,7 @@ def alarms(figures: Mapping[str, float]) -> list[str]:
     return said
 
 
-def _four(inner: Embeddings, outer: Embeddings) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return inner.mean, inner.log_variance, outer.mean, outer.log_variance
+def _inside(inner: Embeddings, outer: Embeddings, form: InclusionForm, epsilon: float) -> Tensor:
+    """Return the share of dimensions with H > 0; H = 0, where a mask hid nothing more, counts half."""
+    h = inclusion(inner.mean, inner.log_variance, outer.mean, outer.log_variance, form, epsilon)
+    return (0.5 + 0.5 * h.sign().float()).mean()

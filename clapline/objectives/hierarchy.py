@@ -8,7 +8,8 @@ pairs.
 In words: the less is heard or read, the more may be meant, so the wider must be the Gaussian.
 
 Use it: ProLAP's own idea, at a weight of 5e-3 with L = 1 for audio and L = 2 for text. It trains learned stand-ins
-for hidden stretches and words; an eighth of each batch is encoded L + 2 times more.
+for hidden stretches and words; an eighth of each batch is encoded L + 2 times more. Form, ε and c are those of
+`inclusion`, even where its weight is 0.
 
 Relations: L = 0 is ProLIP's loss of masked inputs. With q = 0 every Z⁽ˡ⁾ is Z⁽⁰⁾ and each pair costs ln 2. A unit of
 audio is one position of the encoder's states, all bands (our choice). Masking may leave an ambience as it was or

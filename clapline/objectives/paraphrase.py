@@ -7,7 +7,8 @@ per caption and step.
 In words: a clip must know its caption again in other words, and the caption its rewording.
 
 Use it: when queries come in other words than the training captions; level 1 changes the structure, level 2 the words
-too. Needs a stage paraphrase that wrote these levels.
+too. Needs a stage paraphrase that wrote these levels. Its contrast has hard targets, whatever `contrastive.targets`
+says.
 
 Relations: with Pₖ = T, mode audio gives the contrast once more per level. Levels of weight 0 are neither drawn nor
 encoded.

@@ -59,6 +59,16 @@ class PositivePairs:
         first, last = torch.searchsorted(self.rows, bounds).tolist()
         return self.rows[first:last], self.columns[first:last]
 
+    def among(self, places: Tensor) -> Tensor:
+        """Return which of some pairs are positives of each other, `(places, places)` boolean."""
+        at = self.rows.new_full((self.size,), -1)
+        at[places] = torch.arange(len(places), device=places.device)
+        rows, columns = at[self.rows], at[self.columns]
+        found = torch.zeros(len(places), len(places), dtype=torch.bool, device=places.device)
+        inside = (rows >= 0) & (columns >= 0)
+        found[rows[inside], columns[inside]] = True
+        return found
+
     def each(self, change: Callable[[Tensor], Tensor]) -> PositivePairs:
         """Return the same with both tensors changed: moved to a device, pinned."""
         return PositivePairs(change(self.rows), change(self.columns), self.size)

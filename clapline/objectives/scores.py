@@ -36,6 +36,11 @@ class Scores:
         """Pairs in the batch."""
         return len(self.columns if self.matrix is None else self.matrix)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are."""
+        return (self.columns if self.matrix is None else self.matrix).device
+
     def whole(self) -> Tensor:
         """Return the matrix `(size, size)`, in fp32 at least; factors must hold every row."""
         if self.matrix is not None:

@@ -5,13 +5,14 @@ unit embeddings Z of the rows' own modality: `raw` G = max(Z Zᵀ, 0), rows not 
 the same Q with rows divided by their sums; `softmax` G = softmax_row(Z Zᵀ / τ). From the meaning of the captions,
 with R their cosines under a sentence encoder: `logistic` W = σ(25 R - 20); `threshold` W = R where R > 0.7, else 0;
 `rating` W = σ(1.85 - 4.58 (1 - R)), each G = W / rowsum(W); `listwise` G = softmax_row(σ(1.85 - 4.58 (1 - R)) / τ).
-Under the sigmoid form a pair's target is a probability, (1 - β) P + β W with W not normalised.
+Under the sigmoid form a pair's target is a probability, (1 - β) P + β W with W not normalised: of a teacher the mean
+of max(cosine, 0) of the two clips and of the two captions.
 
 In words: a pair that the teacher, or a reader of the captions, would call nearly right is not punished as wrong.
 
 Use it: where similar clips meet in a batch: curated or synthetic captions, large batches, few sound classes.
-`normalised` is the default; `raw` repeats the published numbers, but rows with many neighbours weigh more and its
-loss is no comparison between values of β.
+`normalised` is the default; `raw` is the published loss, but rows with many neighbours weigh more and its loss is no
+comparison between values of β.
 
 Relations: β = 0 is the hard loss, whatever the teacher says. `raw` with orthogonal Z is the hard loss for every β.
 `softmax` with τ → 0 and distinct rows is the hard loss. `rating` and `listwise` rest on one scale of human ratings.

@@ -1,10 +1,9 @@
 """Triplet losses: the right caption must beat the wrong ones by a margin, and no more is asked.
 
-Formula: with sᵢⱼ the cosine and pᵢ the mean cosine of row i's positives (sᵢᵢ where no clip comes twice), the cost of
-a wrong caption is cᵢⱼ = max(0, m + sᵢⱼ - pᵢ), that of a wrong clip c'ᵢⱼ = max(0, m + sᵢⱼ - pⱼ). `triplet_sum`: L =
-(1/B) Σ over all negatives of c + c'. `triplet_max`: L = (1/B) Σᵢ [maxⱼ cᵢⱼ + maxⱼ c'ⱼᵢ]. `triplet_weighted`: in both
-directions, for rows whose hardest negative h lies within the margin (h + m > pᵢ): L = (1/B) Σ [max(0, 0.2 p² - 0.7 p
-+ 0.5) + max(0, 0.9 h² - 0.4 h + 0.03)].
+Formula: with sᵢⱼ the cosine and pᵢ = sᵢᵢ, the cost of a wrong caption is cᵢⱼ = max(0, m + sᵢⱼ - pᵢ), that of a wrong
+clip c'ᵢⱼ = max(0, m + sᵢⱼ - pⱼ). `triplet_sum`: L = (1/B) Σ over all negatives of c + c'. `triplet_max`: L = (1/B) Σᵢ
+[maxⱼ cᵢⱼ + maxⱼ c'ⱼᵢ]. `triplet_weighted`: in both directions, for rows whose hardest negative h lies within the
+margin (h + m > pᵢ): L = (1/B) Σ [max(0, 0.2 p² - 0.7 p + 0.5) + max(0, 0.9 h² - 0.4 h + 0.03)].
 
 In words: wrong pairs that are far enough away cost nothing; `max` looks at the hardest one alone, `weighted` makes
 hard pairs cost more and easy ones less.
@@ -15,7 +14,8 @@ trained model.
 
 Relations: no temperature and no bias take part. `triplet_sum` and `triplet_max` are equal with two pairs in a batch.
 The published polynomial of `triplet_weighted` falls below h = 0.095: there a hardest negative within the margin is
-drawn nearer, and up to 0.349 it is left alone.
+drawn nearer, and up to 0.349 it is left alone. A further caption of the same clip is no negative, and is pulled by
+the pair that is its own.
 
 Reference: Faghri et al., arXiv 1707.05612 (sum, max); Wei et al., CVPR 2020 (weights), both for audio in Mei et al.,
 arXiv 2203.15537, whose code gives the numbers of `weighted`.
@@ -37,7 +37,8 @@ Negatives = Literal["sum", "max", "weighted"]
 def triplet(scores: Scores, positives: PositivePairs, margin: float = 0.2, negatives: Negatives = "sum") -> Tensor:
     """Return the triplet loss of cosines, a scalar; in blocks where the scores are factors.
 
-    Captions of the same clip are no negatives. A batch without any negative costs 0.
+    Other captions of the same clip are no negatives, and are drawn near by their own pairs. A batch without any
+    negative costs 0.
 
     Args:
         scores: cosines of clips (rows) and captions (columns).
@@ -45,7 +46,7 @@ def triplet(scores: Scores, positives: PositivePairs, margin: float = 0.2, negat
         margin: m ≥ 0.
         negatives: all of them, the hardest alone, or the hardest by weight.
     """
-    right = _right(scores, positives)
+    right = _right(scores)
 
     def block(similarity: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         wrong = similarity.masked_fill(positives.block(start, stop), -torch.inf)
@@ -64,13 +65,10 @@ def triplet(scores: Scores, positives: PositivePairs, margin: float = 0.2, negat
     return (cost(hardest_captions, right, margin) + cost(hardest_clips, right, margin)) / scores.size
 
 
-def _right(scores: Scores, positives: PositivePairs) -> Tensor:
-    """Return the mean similarity of each row's positives, `(size,)`."""
-    start, stop = scores.bounds()
-    rows, columns = positives.within(start, stop)
-    found = scores.at(rows, columns)
-    sums = found.new_zeros(stop - start).index_add(0, rows - start, found)
-    return scores.everywhere(sums / positives.counts[start:stop])
+def _right(scores: Scores) -> Tensor:
+    """Return the similarity of each pair's own clip and caption, `(size,)`."""
+    places = torch.arange(*scores.bounds(), device=scores.device)
+    return scores.everywhere(scores.at(places, places))
 
 
 def _hinge(hardest: Tensor, right: Tensor, margin: float) -> Tensor:

@@ -99,7 +99,7 @@ class Distillation(Section):
     """Another model's matches between clips and captions as targets."""
 
     weight: float = Field(0.0, ge=0, le=1000)
-    teachers: list[str] = Field(
+    teachers: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=lambda: ["models/teacher"], min_length=1, description="folders or hub ids; their cosines' mean"
     )
     temperature: float = Field(0.05, gt=0, le=100, description="of the teachers' cosines")
@@ -141,6 +141,13 @@ class Hierarchy(Section):
     def _something_masked(self) -> Hierarchy:
         if self.weight and self.audio_levels is None and self.text_levels is None:
             raise ValueError("audio_levels and text_levels are both null: nothing is masked; set weight to 0 instead")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_left_over(self) -> Hierarchy:
+        most = max(levels for levels in (self.audio_levels, self.text_levels, 0) if levels is not None) + 1
+        if len(self.hidden) > most:
+            raise ValueError(f"hidden names {len(self.hidden)} shares, but there are {most} masks at most")
         return self
 
     def kept(self, levels: int) -> list[float]:
@@ -197,10 +204,15 @@ class Objective(Section):
         return self.scored and self.contrastive.form in PAIRWISE
 
     @property
+    def probabilistic(self) -> bool:
+        """Whether Gaussians are compared."""
+        return self.scored and self.contrastive.form == "probabilistic"
+
+    @property
     def of_gaussians(self) -> list[str]:
         """The parts that Gaussian embeddings are needed for."""
         named = [name for name in ("inclusion", "hierarchy", "repulsion", "bottleneck") if getattr(self, name).weight]
-        if self.scored and self.contrastive.form == "probabilistic":
+        if self.probabilistic:
             named.insert(0, "contrastive.form probabilistic")
         return named
 
@@ -218,9 +230,10 @@ class Objective(Section):
             raise ValueError("contrastive.weight 0 with paraphrase.pairs text teaches the audio encoder nothing")
         if self.repulsion.weight and self.hierarchy.audio_levels is None and self.hierarchy.text_levels is None:
             raise ValueError("repulsion is between masked inputs: hierarchy.audio_levels or text_levels must be set")
-        if self.repulsion.weight and self.contrastive.form not in PAIRWISE:
+        if self.repulsion.weight and not self.pairwise:
             raise ValueError(
-                "repulsion takes scale and bias of pairs: contrastive.form must be probabilistic or sigmoid"
+                "repulsion takes scale and bias of pairs: contrastive.form must be probabilistic or sigmoid, and its "
+                "weight above 0"
             )
         if self.repulsion.weight and self.repulsion.variant == "same_input":
             most = max(

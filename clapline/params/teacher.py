@@ -28,7 +28,7 @@ class Teacher(Training):
     @model_validator(mode="after")
     def _no_teacher_of_its_own(self) -> Teacher:
         if self.objective.contrastive.targets == "soft":
-            raise ValueError("the teacher has no teacher: objective.contrastive.targets must be hard")
+            raise ValueError("the teacher has no teacher: objective.contrastive.targets must be hard or relevance")
         if self.objective.distillation.weight:
             raise ValueError("the teacher has no teacher: objective.distillation.weight must be 0")
         if self.objective.paraphrase.weight:

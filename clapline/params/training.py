@@ -110,6 +110,17 @@ class Training(Section):
             raise ValueError("set steps or epochs, one of the two (the other null)")
         if self.warm_up > self.cosine_until:
             raise ValueError(f"warm_up {self.warm_up:g} must not end after cosine_until {self.cosine_until:g}")
+        chosen = self.objective
+        if self.gaussian_heads and not chosen.of_gaussians:
+            raise ValueError(
+                "gaussian_heads: no part of the objective is of Gaussians, so their variances learn nothing"
+            )
+        masked = int(chosen.hierarchy.share * self.batch_size)
+        if chosen.repulsion.weight and chosen.repulsion.variant == "other_inputs" and masked < 2:
+            raise ValueError(
+                f"objective.repulsion is between two masked inputs: hierarchy.share {chosen.hierarchy.share:g} of "
+                f"batch_size {self.batch_size} masks one"
+            )
         if self.inputs == "cached" and self.augmentation.of_waveforms:
             raise ValueError("augmentation of waveforms (shift, mixing, jitter, effects) needs inputs: streamed")
         return self

@@ -213,8 +213,12 @@ def _check_local_names(name: str, model: Model, path: Path | str) -> None:
     """Refuse a path that is not there before captions are paid for; ids are looked up when they are needed."""
     named = {"start": model.start, "audio.weights": model.audio.weights, "text.model": model.text.model}
     for key, value in named.items():
-        if value and value.startswith(("/", "./", "../", "~")) and not Path(value).expanduser().exists():
-            raise UserError(f"{path}: {name}.model.{key} = {value!r}: no such file or folder")
+        _check_local_name(f"{path}: {name}.model.{key}", value)
+
+
+def _check_local_name(where: str, value: str | None) -> None:
+    if value and value.startswith(("/", "./", "../", "~")) and not Path(value).expanduser().exists():
+        raise UserError(f"{where} = {value!r}: no such file or folder")
 
 
 def _trained(checked: dict[str, Any]) -> dict[str, Training]:
@@ -276,7 +280,7 @@ def _check_objectives(checked: dict[str, Any], path: Path | str) -> None:
             f"{started} as a whole, which is no settings: say student.model, or init: teacher"
         )
     views, written = student.objective.paraphrase, checked["paraphrase"].levels
-    if views.weight and not set(views.levels) <= set(written):
+    if not set(views.used) <= set(written):
         raise UserError(
             f"{path}: student.objective.paraphrase.levels = {views.levels}, but paraphrase.levels = {written} "
             "are all that is written"
@@ -289,6 +293,10 @@ def _check_objective_of(checked: dict[str, Any], name: str, model: Model, path: 
     """Refuse an objective that asks of its model what the settings say it has not."""
     section: Training = checked[name]
     chosen, contrastive, where = section.objective, section.objective.contrastive, f"{path}: {name}.objective"
+    for teacher in chosen.distillation.teachers if chosen.distillation.weight else ():
+        _check_local_name(f"{where}.distillation.teachers", teacher)
+    _check_local_name(f"{where}.contrastive.relevance_model", contrastive.relevance_model)
+    _check_local_name(f"{where}.clusters.embedding", chosen.clusters.embedding)
     if model.start is not None:
         return  # what a whole model has is known when it is there
     if contrastive.ignore_similar_captions_above is not None and not model.text.frozen:
@@ -302,14 +310,16 @@ def _check_objective_of(checked: dict[str, Any], name: str, model: Model, path: 
             f"{where}.contrastive.targets: relevance compares captions by a sentence encoder: set relevance_model "
             "(all-MiniLM-L6-v2 is packaged), or model.text.frozen: true"
         )
-    if chosen.pairwise and contrastive.initial_logits == "model" and model.temperature.bias is None:
+    # Without a model of its own the student's is the teacher's, with all that the teacher's objective gave it.
+    inherited: Training | None = checked["teacher"] if name == "student" and checked["student"].model is None else None
+    biased = model.temperature.bias is not None or (inherited is not None and inherited.objective.pairwise)
+    if chosen.pairwise and contrastive.initial_logits == "model" and not biased:
         raise UserError(
             f"{where}.contrastive.initial_logits: model needs model.temperature.bias, which is null; take batch (about "
             f"{-math.log(section.batch_size - 1):.1f} for this batch size), siglip or thesis"
         )
     gaussian = model.head.distribution == "gaussian" or section.gaussian_heads
-    if name == "student" and checked["student"].init == "teacher":
-        gaussian = gaussian or checked["teacher"].gaussian_heads
+    gaussian = gaussian or (inherited is not None and inherited.gaussian_heads)
     if chosen.of_gaussians and not gaussian:
         raise UserError(
             f"{where}: {', '.join(chosen.of_gaussians)} need Gaussian embeddings: set {name}.gaussian_heads: true, or "

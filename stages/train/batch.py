@@ -23,6 +23,7 @@ class Masked:
 
     rows: Tensor  # (rows,) int64, places among the local pairs
     order: Tensor  # (masked pairs of the batch,) int64, places among the gathered rows of all processes
+    places: Tensor  # (masked pairs of the batch,) int64, places in the batch
     audio_draws: Tensor | None = None  # (levels, rows, units) uniform in [0, 1); None: no masked audio
     text_draws: Tensor | None = None  # (levels, rows, tokens) uniform in [0, 1); None: no masked text
 

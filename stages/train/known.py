@@ -12,12 +12,14 @@ from clapline.errors import UserError
 from clapline.model.clap import Clap
 from clapline.model.encode import encode_clips
 from clapline.model.frozen_audio import weights_key
+from clapline.model.lookup import find_model
 from clapline.objectives.distillation import one_teacher_of
 from clapline.params.machine import Machine
 from clapline.params.objective import Objective
 from clapline.randomness import derived_seed
+from clapline.storage import file_sha256
 from clapline.text.clustering import cluster_captions
-from clapline.text.embedding import SentenceEmbedder
+from clapline.text.embedding import TFIDF, SentenceEmbedder
 from stages.train.data import Known, TeacherView, TrainingData
 
 TEACHER = "models/teacher"
@@ -54,7 +56,7 @@ def known_of(
     if objective.distillation.weight:
         views = []
         for name in objective.distillation.teachers:
-            model = teacher if name == TEACHER and teacher is not None else Clap.from_pretrained(name)
+            model = teacher if name == TEACHER and teacher is not None else _loaded(name, stage)
             hashes.append(weights_key(model))
             if teacher is not None:
                 model = model.to(teacher.device)
@@ -64,6 +66,7 @@ def known_of(
     if contrastive.weight and contrastive.targets == "relevance" and contrastive.relevance_model is not None:
         found = torch.from_numpy(_encoder(contrastive.relevance_model, stage).encode(captions))
         meanings = dict(zip(captions, found, strict=True))
+        hashes += _weights_of(contrastive.relevance_model)
     if objective.clusters.weight:
         state = derived_seed(seed, stage, "clusters") % 2**32
         try:
@@ -71,7 +74,21 @@ def known_of(
         except UserError as error:
             raise UserError(f"{stage}.objective.{error}") from None
         clusters = dict(zip(captions, found.tolist(), strict=True))
+        if objective.clusters.embedding != TFIDF:
+            hashes += _weights_of(objective.clusters.embedding)
     return Known(seen, distilled, meanings, clusters), hashes
+
+
+def _loaded(name: str, stage: str) -> Clap:
+    try:
+        return Clap.from_pretrained(name)
+    except UserError as error:
+        raise UserError(f"{stage}.objective.distillation.teachers: {error}") from None
+
+
+def _weights_of(encoder: str) -> list[str]:
+    """Return hashes of a sentence encoder's weights."""
+    return [file_sha256(path) for path in sorted(find_model(encoder).glob("*.safetensors"))]
 
 
 def _view(model: Clap, clips: pd.DataFrame, texts: Sequence[str], machine: Machine, what: str) -> TeacherView:

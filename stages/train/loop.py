@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 from clapline.errors import UserError
 from clapline.model.batch_norm import gather_statistics
 from clapline.model.clap import Clap
-from clapline.objectives.health import alarms
+from clapline.objectives.health import FIGURES, alarms
 from clapline.params.machine import Machine
 from clapline.params.training import Training
 from clapline.processes import world_size
@@ -320,7 +320,7 @@ class Trainer:
 
     def _say(self, row: dict[str, float]) -> None:
         self._said = time.monotonic()
-        shown = {name: value for name, value in row.items() if name != "step"}
+        shown = {name: value for name, value in row.items() if name != "step" and not name.startswith(FIGURES)}
         values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         clips = self.settings.batch_size * self.settings.accumulation
         spent = self._clock.words(clips, self.steps - row["step"]) if self._clock.steps else ""

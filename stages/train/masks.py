@@ -54,6 +54,7 @@ class MaskDraws:
         return Masked(
             self.rows,
             self.order,
+            torch.from_numpy(self.places).long(),
             self._draws(m, "audio", self.settings.audio_levels, self.units),
             self._draws(m, "text", self.settings.text_levels, self.tokens),
         )

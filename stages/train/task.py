@@ -115,10 +115,11 @@ class Task(nn.Module):
 
     def _learned(self) -> Encoded:
         found = {"scale": self.clap.logit_scale()}
+        # Not the parameters themselves: DDP looks for what made an output, and takes a parameter for one never used.
         if self.clap.logit_bias is not None:
-            found["bias"] = self.clap.logit_bias
+            found["bias"] = self.clap.logit_bias * 1.0
         if self.classifier is not None:
-            found |= {"classifier.weight": self.classifier.weight, "classifier.bias": self.classifier.bias}
+            found |= {f"classifier.{name}": value * 1.0 for name, value in self.classifier.named_parameters()}
         return found
 
     def loss(self, encoded: Encoded, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -138,9 +139,8 @@ class Task(nn.Module):
             audio = Embeddings(**{n: gather(encoded[f"audio.{n}"]) for n in _FIELDS if f"audio.{n}" in encoded})
         here = slice(batch.first, batch.first + batch.local)
         audio_views = self._scores(audio if heard is None else heard, [captions, *paraphrases], here)
-        probabilistic = self.objective.contrastive.form == "probabilistic"
         means = None
-        if probabilistic and self.objective.distillation.weight:
+        if self.objective.probabilistic and self.objective.distillation.weight:
             means = scores_of(audio.mean, [captions.mean], here)[0]
         learned = Learned(
             encoded["scale"],
@@ -157,6 +157,7 @@ class Task(nn.Module):
             text=captions,
             masked_audio=masked_levels(encoded, "masked_audio", batch),
             masked_text=masked_levels(encoded, "masked_text", batch),
+            masked_places=batch.masked.places if batch.masked else None,
             teacher_audio=batch.teacher_audio,
             teacher_text=batch.teacher_text,
             distilled_audio=batch.distilled_audio,
@@ -173,7 +174,7 @@ class Task(nn.Module):
             texts = torch.cat([second.mean for second in seconds])
             local = self.clap.cosines(texts, first).T  # (local clips, views · batch)
             return [Scores(part) for part in gather(local).split(len(seconds[0].mean), dim=1)]
-        if self.objective.contrastive.form == "probabilistic":
+        if self.objective.probabilistic:
             columns = [column_factor(second.mean, second.log_variance) for second in seconds]
             return scores_of(row_factor(first.mean, first.log_variance), columns, here)
         return scores_of(first.mean, [second.mean for second in seconds], here)

@@ -51,13 +51,13 @@ def main() -> None:
     rows = {key: row for row, key in enumerate(zip(train.dataset, train.clip_id, strict=True))}
     sources = paired_sources(train, rows, 1.0, SYNTHETIC.frame(), settings.sources.by_dataset, "teacher.sources")
     data = TrainingData(clips, sources, tags=list(train.tags))
-    known, _ = known_of(settings.objective, data, train, machine, seed, "teacher")
+    known, further = known_of(settings.objective, data, train, machine, seed, "teacher")
     words = f"The teacher learned from {len(train)} clips with captions; {len(val)} more chose the best step."
     if settings.steps == 0:
         words = f"The teacher is {settings.model.start or 'an untrained model'} as it is; it was not trained here."
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
     # Published weights are known by name in the settings: what they hold decides too.
-    decides = [settings.model_dump(), seed, file_sha256(PAIRED), code_hashes(), weights_at_start]
+    decides = [settings.model_dump(), seed, file_sha256(PAIRED), code_hashes(), weights_at_start, further]
     with Checkpoint("teacher", *decides) as checkpoint:
         train_and_write(
             "teacher", clap, data, val, settings, machine, seed,

@@ -111,7 +111,7 @@ TAKES = {
     "clusters": ("audio", "text", "clusters"),
     "inclusion": ("audio", "text"),
     "hierarchy": ("masked_audio", "masked_text"),
-    "repulsion": ("masked_audio", "masked_text"),
+    "repulsion": ("masked_audio", "masked_text", "masked_places"),
     "bottleneck": ("audio", "text"),
 }
 FIELDS = [field.name for field in dataclasses.fields(EmbeddedBatch)]
@@ -176,7 +176,6 @@ def test_a_part_without_what_it_needs(part: str, lacking: dict, match: str):
     ("learned", "weights", "match"),
     [
         (Learned(LEARNED.scale), {"contrastive": 1.0}, "the sigmoid form needs a bias"),
-        (Learned(LEARNED.scale), {"distillation": 1.0, "repulsion": 1.0}, "repulsion needs a bias"),
         (Learned(LEARNED.scale, LEARNED.bias), {"clusters": 1.0}, "cluster classification needs a classifier"),
     ],
 )

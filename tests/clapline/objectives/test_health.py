@@ -41,7 +41,7 @@ def test_one_masked_input_has_no_cosine_to_another():
     one = Embeddings(unit(1, 6, 0), torch.zeros(1, 6))
     figures = health(gaussians(0), gaussians(1), [one, one])
     assert "cosine_audio_0" not in figures
-    assert figures["inside_audio_1"] == 0
+    assert figures["inside_audio_1"] == 0.5  # H = 0: the mask hid nothing more, which is no fault
 
 
 def test_no_gradient():

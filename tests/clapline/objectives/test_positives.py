@@ -41,3 +41,10 @@ def test_each_changes_both_sides():
     pairs = PositivePairs.identity(3).each(lambda places: places.clone().int())
     assert pairs.rows.dtype == pairs.columns.dtype == torch.int32
     assert pairs.size == 3
+
+
+def test_positives_among_some_places():
+    matrix = torch.eye(6, dtype=torch.bool)
+    matrix[1, 4] = matrix[4, 1] = matrix[0, 5] = matrix[5, 0] = True
+    places = torch.tensor([4, 1, 3, 5])
+    assert torch.equal(PositivePairs.from_matrix(matrix).among(places), matrix[places][:, places])

@@ -75,3 +75,14 @@ def test_two_masks_of_one_input():
         ]
         loss = repulsion(levels_of(unit(3, 4, 0), *masked), 10.0, 0.0, "same_input", margin)
         torch.testing.assert_close(loss, sum(overs) / len(overs))
+
+
+def test_inputs_of_one_clip_are_not_held_apart():
+    """A clip may come twice in a batch: its two masked versions are positives of each other, here too."""
+    means = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.2]]), dim=1).requires_grad_()
+    level = Embeddings(means, torch.full((3, 2), -5.0))
+    same = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]]).bool()
+    apart = repulsion([level, level], 10.0, -5.0, positives=same)
+    assert apart < repulsion([level, level], 10.0, -5.0)
+    everything = repulsion([level, level], 10.0, -5.0, positives=torch.ones(3, 3, dtype=torch.bool))
+    assert everything == 0

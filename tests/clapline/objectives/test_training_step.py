@@ -101,7 +101,7 @@ def test_no_part_of_gaussians_leaves_the_uncertainty_heads(clap: Clap):
     """The control of the above; repulsion's variances get no gradient either (T15)."""
     for changes in (
         {"contrastive": {"form": "sigmoid"}},
-        {"contrastive": {"form": "sigmoid"}, "repulsion": {"weight": 1.0}},
+        {"contrastive": {"form": "sigmoid"}, "repulsion": {"weight": 1.0}, "hierarchy": {"share": 1.0}},
     ):
         _, _, task, before = step(clap, changes)
         assert all(torch.equal(value, before[name]) for name, value in weights(task, "variance").items())

@@ -126,6 +126,20 @@ def test_the_repositorys_own_settings_pass():
             {"student__objective": {"repulsion": {"weight": 1.0}}},
             ["repulsion takes scale and bias of pairs", "probabilistic or sigmoid"],
         ),
+        (
+            {"student__objective": {"distillation": {"weight": 1.0, "teachers": ["./nope"]}}},
+            ["student.objective.distillation.teachers = './nope'", "no such file or folder"],
+        ),
+        ({"student__objective": {"hierarchy": {"hidden": [0.5] * 5}}}, ["hidden names 5 shares", "3 masks at most"]),
+        ({"student__gaussian_heads": True}, ["gaussian_heads: no part of the objective is of Gaussians"]),
+        (
+            {
+                "student__gaussian_heads": True,
+                "student__batch_size": 8,
+                "student__objective": {"contrastive": {"form": "probabilistic"}, "repulsion": {"weight": 1.0}},
+            },
+            ["objective.repulsion is between two masked inputs", "0.125 of batch_size 8 masks one"],
+        ),
         ({"teacher__sources": {"by_dataset": {"clotho": 1.0}}}, ["'clotho'", "it trains on: "]),
         ({"teacher__sources": {"by_dataset": {"sounds": 0.0}}}, ["every weight is 0"]),
         ({"teacher__model": {"features": {"segment_s": 2.5}}, "teacher__augmentation": {"crop_s": 1.0}}, ["segment_s"]),

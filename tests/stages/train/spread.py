@@ -90,7 +90,7 @@ IN_BLOCKS = [
     "relevance", "listwise", "sigmoid, soft", "distillation", "probabilistic",
 ]  # fmt: skip
 # The same parts, encoded three pairs at a time and twice over.
-IN_PIECES = ["paraphrases", "several segments", "clusters", "prolap", "tags"]
+IN_PIECES = ["paraphrases", "several segments", "clusters", "probabilistic", "prolap", "sigmoid", "tags"]
 
 
 _BUILT: dict[str, Clap] = {}
@@ -168,7 +168,12 @@ def computed(
                 module.eval()
     torch.manual_seed(1)
     task = Task(clap, settings)
-    model = DistributedDataParallel(task, broadcast_buffers=False, gradient_as_bucket_view=True) if world > 1 else task
+    model = task
+    if world > 1:  # with the trainer's own options
+        unused = clap.settings.head.distribution == "gaussian"
+        model = DistributedDataParallel(
+            task, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=unused
+        )
     total = 0.0
     for m in range(batches):
         batch = batch_of(clap, views, rank, world, m, settings.objective)
