@@ -3,7 +3,7 @@
 Run it where the default pipeline has run (its data are read, nothing is written). Families of the first kind train the
 default teacher from scratch; those of the second start from the softmax model of the same seed, as a student does. Per
 family: the training loss of the first and of the last tenth of the steps, R@10 of text to audio on the test clips
-beside chance, and for Gaussians what methods/prolap.md T19 asks: the share of test inputs whose masked version has the
+beside chance, and for Gaussians what ProLAP promises: the share of test inputs whose masked version has the
 larger total variance, and the correlation of words and total variance over the test captions, beside the control whose
 hierarchy has weight 0. Mean and standard deviation over seeds. Not a comparison of families: all have the default's
 learning rates, and few steps.
