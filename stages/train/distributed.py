@@ -51,6 +51,16 @@ def join(machine: Machine) -> torch.device:
     return device
 
 
+def leave() -> None:
+    """Part from the other processes, at the end of a run that went well; alone there is nothing to leave.
+
+    A process that just ends has threads of its group under way, and now and then is aborted for them, its work done.
+    """
+    if dist.is_available() and dist.is_initialized():
+        _waiting.clear()
+        dist.destroy_process_group()
+
+
 def rank() -> int:
     """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

@@ -19,7 +19,7 @@ from clapline.tables.clips import CLIPS
 from stages.train.checkpoints import Checkpoint
 from stages.train.clips import initial_weights, set_feature_scale, training_clips
 from stages.train.data import TrainingData
-from stages.train.distributed import join
+from stages.train.distributed import join, leave
 from stages.train.known import known_of
 from stages.train.launch import launch_if_needed
 from stages.train.run import chosen_datasets, train_and_write
@@ -63,6 +63,7 @@ def main() -> None:
             "teacher", clap, data, val, settings, machine, seed,
             checkpoint=checkpoint, fill=mean, words=words, began=began, known=known,
         )  # fmt: skip
+    leave()
 
 
 if __name__ == "__main__":

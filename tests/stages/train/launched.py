@@ -22,7 +22,7 @@ def main() -> None:
     machine = Machine(device="cpu", progress=False, processes=int(processes))
     launch_if_needed("tests.stages.train.launched", machine)
 
-    from stages.train.distributed import is_first, join, once, rank, world_size
+    from stages.train.distributed import is_first, join, leave, once, rank, world_size
 
     join(machine)
     here = Path(folder)
@@ -41,6 +41,7 @@ def main() -> None:
         time.sleep(300)
     elif action == "train":
         train(here)
+    leave()
 
 
 def train(folder: Path) -> None:
