@@ -34,7 +34,9 @@ class Machine(Section):
     device: Literal["auto", "cpu"] = Field(
         "auto", description="auto: a GPU where there is one (CUDA_VISIBLE_DEVICES chooses which)"
     )
-    processes: int = Field(1, ge=0, le=1024, description="training processes on this machine; 0: one per GPU")
+    processes: int = Field(
+        1, ge=0, le=1024, description="processes that train and embed on this machine; 0: one per GPU"
+    )
     nodes: int = Field(1, ge=1, le=4096, description="machines that train together; docs/gpus.md")
     rendezvous: str | None = Field(None, description="host:port where the machines meet (nodes above 1)")
     loaders: int = Field(0, ge=0, le=256, description="processes that read training batches ahead; 0: none")
@@ -53,7 +55,9 @@ class Machine(Section):
     )
     download_retries: int = Field(5, ge=0, le=100, description="further tries of a download that failed in passing")
     retry_gone_after_days: int = Field(30, ge=0, le=10000, description="recordings that were gone are asked for again")
-    engine: Literal["local", "ray"] = Field("local", description="what decodes: this machine's processes, or Ray")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="what decodes and embeds: this machine's processes, or Ray"
+    )
     ray_address: str | None = Field(None, description="Ray cluster to join; null: start one on this machine")
     api_key_variable: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z_][A-Z0-9_]*$", description="variable with the key")
 

@@ -1,4 +1,4 @@
-"""Rows of the teacher's embeddings: row i of these tables is row i of the matrices in `embeddings.safetensors`."""
+"""Ids of the teacher's embeddings: row i of a shard's table is row i of its matrix (`clapline.embeddings`)."""
 
 from __future__ import annotations
 

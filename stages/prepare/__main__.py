@@ -16,9 +16,10 @@ from clapline.params.datasets import read_dataset
 from clapline.params.machine import Machine
 from clapline.params.prepare import Prepare
 from clapline.storage import atomic_folder, store
+from clapline.work import discard
 from stages.prepare.pack import packed
 from stages.prepare.shard import Job
-from stages.prepare.work import discard, held_work, state_of
+from stages.prepare.work import held_work, state_of
 
 
 @door

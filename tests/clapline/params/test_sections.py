@@ -29,7 +29,7 @@ ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
         (Curate, {"sigma_audio_text": "7e-1"}, "write 1.0e-4"),
         (Curate, {"sigma_audio_text": float("nan")}, "finite"),
         (Curate, {"sigma_audio_text": 1.5}, "less than or equal to 1"),
-        (Curate, {"strategy": "dus"}, "'du', 'ds' or 'ads'"),
+        (Curate, {"strategy": "dus"}, "'du', 'ds', 'ads' or 'top_k'"),
         (Curate, {"prompt": "a sound"}, "label"),
         (Teacher, {"objective": {"contrastive": {"targets": "soft"}}}, "no teacher"),
         (Teacher, {"objective": {"contrastive": {"weight": 0.0}}}, "nothing to learn"),
@@ -38,10 +38,19 @@ ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
         (Teacher, {"steps": 10.5}, "integer"),
         (Teacher, {"steps": True}, "integer"),
         (Student, {"sources": {"paired": 0.0}}, "at least one weight"),
+        (Student, {"sources": {"paired": 0.0, "domain": 0.0}}, "at least one weight"),
+        (Student, {"sources": {"domain": -1.0}}, "greater than or equal to 0"),
+        (
+            Student,
+            {"sources": {"paired": 0.0, "curated": 1.0}, "epoch_of": "replay"},
+            "epoch_of: replay counts the pairs of sources.paired and sources.domain",
+        ),
         (Student, {"model": {}}, "leave model null"),
         (Teacher, {"model": {"features": {"mel_scale": "htk"}}}, "mel_scale htk is for kind clap: kind log_mel has"),
         (Teacher, {"model": {"features": {"kind": "clap", "mel_scale": "mel"}}}, "'slaney' or 'htk'"),
         (Roles, ROLES | {"paired": []}, "at least 1 item"),
+        (Roles, ROLES | {"paired_share": 0.0}, "greater than 0"),
+        (Roles, ROLES | {"paired_share": 25.0}, "less than or equal to 1"),
         (Roles, ROLES | {"text": [ENTRY | {"share": [0.5, 0.2]}]}, "from < to"),
         (Roles, ROLES | {"text": [ENTRY | {"shre": [0, 1]}]}, "did you mean 'share'"),
         (Roles, ROLES | {"text": [ENTRY | {"where": {"folds": [1]}}]}, "did you mean 'fold'"),
@@ -89,6 +98,13 @@ def test_a_door_says_one_line_and_exits_with_two(capsys):
         main()
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "error: first second\n"
+
+
+@pytest.mark.parametrize(
+    "sources", [{"curated": 1.0}, {"paired": 0.0, "domain": 1.0}, {"paired": 0.0, "curated": 0.5, "domain": 0.5}]
+)
+def test_published_mixtures_of_replay_and_curated_pairs_are_allowed(sources):
+    assert Student.model_validate({"sources": sources, "epoch_of": "replay"}).sources.by_dataset is None
 
 
 def test_epochs_stand_by_themselves():

@@ -31,7 +31,8 @@ def words_embedding(words: str, noise: float = 0.0) -> np.ndarray:
 class StandIn:
     """Duck-typed Clap: a text is the sounds it names."""
 
-    settings = types.SimpleNamespace(audio=types.SimpleNamespace(pooling="mean"))
+    settings = types.SimpleNamespace(audio=types.SimpleNamespace(pooling="mean"), features=None)
+    front_end = None
 
     @classmethod
     def from_pretrained(cls, folder):
@@ -45,8 +46,9 @@ class StandIn:
         return np.stack([words_embedding(text) for text in texts])
 
 
-def encode_clips(clap, clips, machine, description):
-    return np.stack([words_embedding(clip_id, noise=0.1) for clip_id in clips["clip_id"]])
+def read_clip(reader, row, features):
+    """What the stand-in hears of a clip is its embedding."""
+    return words_embedding(row.clip_id, noise=0.1), 1.0
 
 
 def clip_row(folder: Path, writer: ShardWriter, dataset: str, clip_id: str, split: str, captions: list[str]) -> dict:
@@ -65,6 +67,7 @@ def clip_row(folder: Path, writer: ShardWriter, dataset: str, clip_id: str, spli
 def curate_workspace(tmp_path, monkeypatch):
     """Chdir into a folder with params.yaml, roles and a stand-in teacher; return it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLAPLINE_HOME", str(tmp_path / "home"))
     shards = tmp_path / "shards"
     shards.mkdir()
     with ShardWriter(shards / "00000.tar") as writer:
@@ -80,9 +83,15 @@ def curate_workspace(tmp_path, monkeypatch):
     LABELS.write("data/roles/labels.parquet", pd.DataFrame({"dataset": "toy", "label": ["dog", "car_horn"]}))
     TRUTH.write("data/roles/truth.parquet", CLIPS.frame(pool + paired)[["dataset", "clip_id", "tags"]])
     modules = {
-        "clap": {"Clap": StandIn},
-        "encode": {"encode_clips": encode_clips},
-        "device": {"choose_device": lambda name: name},
+        "clap": {"Clap": StandIn, "ENCODE_BATCH": 128},
+        "encode": {
+            "read_clip": read_clip,
+            "with_tags": lambda clap, inputs, tags: inputs,
+            "gallery_of_inputs": lambda clap, batches: types.SimpleNamespace(vectors=batches[0].waveforms.numpy()),
+            "encode_batch": lambda front_end: 4,
+            "check_sample_rate": lambda clips, features: None,
+        },
+        "device": {"choose_device": lambda name: types.SimpleNamespace(type="cpu")},
     }
     for name, content in modules.items():
         module = types.ModuleType(f"clapline.model.{name}")
@@ -95,5 +104,5 @@ def curate_workspace(tmp_path, monkeypatch):
 def write_params(folder: Path, **curate) -> None:
     curate = {"strategy": "du", "sigma_audio_text": 0.6, "sigma_text_text": 0.6, "examples": 3, **curate}
     (folder / "params.yaml").write_text(
-        yaml.safe_dump({"seed": 1, "machine": {"progress": False}, "curate": curate}), encoding="utf-8"
+        yaml.safe_dump({"seed": 1, "machine": {"progress": False}, "embed": {}, "curate": curate}), encoding="utf-8"
     )
