@@ -49,6 +49,14 @@ class Roles(Section):
     """The parts of a run; training parts first, evaluation parts last."""
 
     paired: list[PairedEntry] = Field(min_length=1, description="clips with captions (train and val)")
+    paired_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each dataset's recordings for training in `paired` that is kept, after everything else: "
+        "evenly over classes, in an order drawn from the seed (0.1 lies inside 0.25); what is left out leaves `text` "
+        "too; val, unpaired and benchmarks stay",
+    )
     unpaired: list[Entry] = Field(
         default_factory=list, description="clips whose captions and labels training never sees; none: no curation"
     )
@@ -61,3 +69,4 @@ class Roles(Section):
 
 TRAINING_ROLES = ("paired", "unpaired", "text")
 EVALUATION_ROLES = ("retrieval", "zero_shot", "hierarchy")
+ROLES = (*TRAINING_ROLES, "labels", *EVALUATION_ROLES)

@@ -10,7 +10,7 @@ from clapline.errors import UserError, door
 from clapline.params.base import read_section, read_seed
 from clapline.params.leakage import Leakage
 from clapline.params.machine import Machine
-from clapline.params.roles import EVALUATION_ROLES, TRAINING_ROLES, Roles
+from clapline.params.roles import EVALUATION_ROLES, ROLES, TRAINING_ROLES, Roles
 from clapline.tables.clips import CLIPS, REJECTS, without_answers
 from clapline.tables.exclusions import EXCLUSIONS
 from clapline.tables.labels import LABELS
@@ -18,7 +18,7 @@ from clapline.tables.truth import TRUTH
 from stages.prepare.fingerprint_matches import matching_clips
 from stages.prepare.leaks import without_leaks
 from stages.prepare.overview import Found, write_overview
-from stages.prepare.roles import label_rows, selected, truth_rows
+from stages.prepare.roles import label_rows, selected, truth_rows, with_paired_share
 
 INDEX = Path("data/index")
 FINGERPRINTS = Path("data/fingerprints")
@@ -30,7 +30,7 @@ REPORT = Path("reports/catalogue")
 def main() -> None:
     """Select the clips of each role, take out what leaks, write the tables and the report's chapter."""
     roles, leakage, seed = read_section("roles", Roles), read_section("leakage", Leakage), read_seed()
-    entries = [entry for role in Roles.model_fields for entry in getattr(roles, role)]
+    entries = [entry for role in ROLES for entry in getattr(roles, role)]
     datasets = sorted({entry.dataset for entry in entries})
     named = sorted({*datasets, *leakage.exclusions})
     index = {name: CLIPS.read(INDEX / name / "clips.parquet") for name in datasets}
@@ -41,13 +41,14 @@ def main() -> None:
             raise UserError(
                 f"leakage.exclusions: {name} lists no recording; a dataset of kind exclusions or exclusions_file does"
             )
-    chosen = {role: selected(role, getattr(roles, role), index, seed) for role in Roles.model_fields}
+    chosen = {role: selected(role, getattr(roles, role), index, seed) for role in ROLES}
     matches = None
     if leakage.fingerprints:
         progress = read_section("machine", Machine).progress
         matches = matching_clips(index, chosen, FINGERPRINTS, leakage.minimum_score, progress=progress)
     excluded = {name: set(listed["source_id"]) for name, listed in lists.items()}
     tables, leaks = without_leaks(chosen, matches, excluded, index)
+    tables = with_paired_share(tables, roles.paired_share, seed)
 
     for role in (*TRAINING_ROLES, *EVALUATION_ROLES):
         shown = without_answers(tables[role]) if role == "unpaired" else tables[role]

@@ -1,9 +1,9 @@
-"""Which clips play which part: conditions, shares of each class's recordings, and what each role needs."""
+"""Which clips play which part: conditions, shares of recordings, and what each role needs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -81,17 +81,61 @@ def in_share(clips: pd.DataFrame, share: Sequence[float], seed: int) -> pd.DataF
     """
     if list(share) == [0.0, 1.0]:
         return clips
+    kept: set[str] = set()
+    for ordered in _classes_in_order(clips, seed):
+        start, end = (math.floor(mark * len(ordered) + 0.5) for mark in share)
+        kept.update(name for _, name in ordered[start:end])
+    return clips[recordings(clips).isin(kept).to_numpy()]
+
+
+def first_share(clips: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Return the clips of the first `share` of a dataset's recordings, one at least, evenly over classes.
+
+    The order is one of all recordings: those of a class as for `in_share`, spread over it, so that [0, x] there and x
+    here differ only in the rounding, which is of the whole here. A smaller share is a prefix of a larger one.
+    """
+    placed = [
+        ((place + 0.5) / len(ordered), drawn, name)
+        for ordered in _classes_in_order(clips, seed)
+        for place, (drawn, name) in enumerate(ordered)
+    ]
+    kept = {name for *_, name in sorted(placed)[: max(1, math.floor(share * len(placed) + 0.5))]}
+    return clips[recordings(clips).isin(kept).to_numpy()]
+
+
+def _classes_in_order(clips: pd.DataFrame, seed: int) -> Iterator[list[tuple[int, str]]]:
+    """Yield the recordings of each class of a dataset, each with the number that puts it in order."""
     table = pd.DataFrame({"recording": recordings(clips), "label": clips["label"].fillna("").astype(str)})
     counts = table.groupby(["recording", "label"]).size().rename("clips").reset_index()
     counts = counts.sort_values(["recording", "clips", "label"], ascending=[True, False, True])
-    classes = counts.drop_duplicates("recording")
     dataset = clips["dataset"].iloc[0] if len(clips) else ""
-    kept: set[str] = set()
-    for label, group in classes.groupby("label"):
-        ordered = sorted(group["recording"], key=lambda name: (derived_seed(seed, "share", dataset, label, name), name))
-        start, end = (math.floor(mark * len(ordered) + 0.5) for mark in share)
-        kept.update(ordered[start:end])
-    return clips[table["recording"].isin(kept).to_numpy()]
+    for label, group in counts.drop_duplicates("recording").groupby("label"):
+        yield sorted((derived_seed(seed, "share", dataset, label, name), name) for name in group["recording"])
+
+
+def with_paired_share(tables: Mapping[str, pd.DataFrame], share: float, seed: int) -> dict[str, pd.DataFrame]:
+    """Return the role tables with a share of each dataset's training pairs; all else stays as it is.
+
+    The clips that leave `paired` leave `text` too: a teacher chooses among its own training captions. Cut last, when
+    leaks are out, so that the same clips stand in every other role whatever the share.
+
+    Raises:
+        UserError: no caption is left in `text`.
+    """
+    if share == 1.0:
+        return dict(tables)
+    paired, text = tables["paired"], tables["text"]
+    train = paired[paired["split"] == "train"]
+    kept = pd.concat([first_share(clips, share, seed) for _, clips in train.groupby("dataset")])
+    left_out = _keys(train).difference(_keys(kept))
+    words = text[~_keys(text).isin(left_out)]
+    if words.empty:
+        raise UserError(f"roles.paired_share = {share:g} leaves no caption in roles.text; raise it")
+    return {**tables, "paired": paired[~_keys(paired).isin(left_out)], "text": words}
+
+
+def _keys(clips: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(clips[["dataset", "clip_id"]])
 
 
 def label_rows(clips: pd.DataFrame) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from clapline.errors import UserError
 from clapline.params.training import Training
 from clapline.randomness import generator
 from stages.train.data import Key, Source, TrainingData
+from stages.train.sources import is_original
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,22 @@ def pairs_of_pass(source: Source, pass_over: str, synthetic_share: float = 0.0) 
 
 
 def pairs_per_pass(settings: Training, sources: Sequence[Source]) -> int:
-    """Return the pairs of one pass over every source with a weight above 0."""
+    """Return the pairs of an epoch: of one pass over every source with a weight above 0.
+
+    Under a student's `epoch_of: replay` the sources of original pairs alone count, as published (arXiv 2305.01864):
+    there an epoch is as long as the replay loader, whichever loader its batches come from.
+    """
     share = getattr(settings, "synthetic_share", 0.0)
-    return sum(pairs_of_pass(source, settings.pass_over, share) for source in sources if source.weight > 0)
+    replay_alone = getattr(settings, "epoch_of", "sources") == "replay"
+    return sum(
+        pairs_of_pass(source, settings.pass_over, share)
+        for source in sources
+        if source.weight > 0 and (is_original(source) or not replay_alone)
+    )
 
 
 def steps_of(settings: Training, sources: Sequence[Source]) -> int:
-    """Return the optimiser steps of a run: `steps`, or as many as `epochs` passes need, rounded up."""
+    """Return the optimiser steps of a run: `steps`, or as many as `epochs` need, rounded up."""
     if settings.steps is not None:
         return settings.steps
     pairs = (settings.epochs or 0.0) * pairs_per_pass(settings, sources)
@@ -53,7 +63,7 @@ def steps_of(settings: Training, sources: Sequence[Source]) -> int:
 
 
 def validate_every(settings: Training, sources: Sequence[Source]) -> int:
-    """Return the optimiser steps between validations: the setting, or one pass over the sources, rounded up."""
+    """Return the optimiser steps between validations: the setting, or one epoch, rounded up."""
     if settings.validate_every_steps is not None:
         return settings.validate_every_steps
     return max(1, math.ceil(pairs_per_pass(settings, sources) / (settings.batch_size * settings.accumulation)))

@@ -1,4 +1,4 @@
-"""The sources of pairs, from tables: original pairs (as a whole or by dataset), curated ones, and mixtures."""
+"""The sources of pairs, from tables: original pairs (as a whole, by dataset, near a label), curated ones, mixtures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import pandas as pd
 
 from clapline.errors import UserError
 from stages.train.data import Key, Source
+
+DS = "ds"  # what the pairs table calls original pairs, of the captions near a label
+# First words of the names of sources that hold original pairs alone.
+_ORIGINAL = ("paired", "domain")
+
+
+def is_original(source: Source) -> bool:
+    """Return whether a source holds original pairs alone (`paired`, of one dataset too, and `domain`): the replay."""
+    return source.name.split()[0] in _ORIGINAL
 
 
 def paired_sources(
@@ -73,17 +82,48 @@ def paired_source(
     )
 
 
-def curated_source(pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
-    """Return the source of curated pairs; a clip's pairs share its draws, so that hubs gain nothing by their number."""
-    if weight and pairs.empty:
-        raise UserError("student.sources.curated is above 0 but curation kept no pair")
+def drawn_pairs(pairs: pd.DataFrame, curated: float, domain: float | None) -> dict[str, pd.DataFrame]:
+    """Return the rows of the pairs table by the source that draws on them: `curated`, `domain`, or both.
+
+    Args:
+        pairs: what curation chose.
+        curated: weight of the source of that name; 0: it is not among the sources.
+        domain: weight of the original pairs near a label (rows of strategy `ds`), which are then no part of `curated`;
+            None: `curated` has all rows.
+
+    Raises:
+        UserError: a source with a weight above 0 has no pair.
+    """
+    original = pairs.strategy == DS
+    parts = {
+        "curated": (curated, pairs if domain is None else pairs[~original]),
+        "domain": (domain or 0.0, pairs[original]),
+    }
+    missing = {
+        "curated": "no pair"
+        if domain is None
+        else "no new pair; every curate.strategy but ds gives them, from roles.unpaired",
+        "domain": "no original pair near a label; curate.strategy ds or ads gives them",
+    }
+    for name, (weight, rows) in parts.items():
+        if weight and rows.empty:
+            raise UserError(f"student.sources.{name} is above 0 but curation kept {missing[name]}")
+    return {name: rows for name, (weight, rows) in parts.items() if weight}
+
+
+def source_of_pairs(name: str, pairs: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:
+    """Return a source of rows of the pairs table, by clip.
+
+    Under `pass_over: clips` a clip's pairs share its draws, so that a clip gains nothing by their number; under
+    `captions` every row is drawn once per pass.
+    """
     captions: dict[Key, list[str]] = {}
     owners: dict[Key, list[Key]] = {}
     for pair in pairs.sort_values(["dataset", "clip_id"], kind="stable").itertuples(index=False):
         key = (pair.dataset, pair.clip_id)
         captions.setdefault(key, []).append(pair.text)
         owners.setdefault(key, []).append((pair.text_dataset, pair.text_clip_id))
-    return Source("curated", weight, [rows[key] for key in captions], list(captions.values()), list(owners.values()))
+    return Source(name, weight, [rows[key] for key in captions], list(captions.values()), list(owners.values()))
 
 
 def mixed_source(clips: pd.DataFrame, rows: Mapping[Key, int], weight: float) -> Source:

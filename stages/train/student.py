@@ -27,10 +27,11 @@ from stages.train.launch import launch_if_needed
 from stages.train.run import chosen_datasets, train_and_write
 from stages.train.sources import (
     check_mixtures,
-    curated_source,
+    drawn_pairs,
     mixed_source,
     paired_sources,
     paraphrases_by_caption,
+    source_of_pairs,
 )
 from stages.train.start import fit_objective
 
@@ -57,9 +58,10 @@ def main() -> None:
     paired = CLIPS.read(INPUTS["paired"])
     drawn = chosen_datasets(paired, weights.by_dataset)
     train, val = drawn[drawn.split == "train"], drawn[drawn.split == "val"]
-    pairs, mixed = PAIRS.read(INPUTS["pairs"]), CLIPS.read(INPUTS["mixed"])
-    curated = _curated_clips(paired, pairs)
-    heard = [train, *([curated] if weights.curated else []), *([mixed] if weights.mixed else [])]
+    pairs = drawn_pairs(PAIRS.read(INPUTS["pairs"]), weights.curated, weights.domain)
+    mixed = CLIPS.read(INPUTS["mixed"])
+    curated = {name: _clips_of(paired, of) for name, of in pairs.items()}
+    heard = [train, *curated.values(), *([mixed] if weights.mixed else [])]
     clips = pd.concat(heard).drop_duplicates(["dataset", "clip_id"])
     rows = {key: row for row, key in enumerate(zip(clips.dataset, clips.clip_id, strict=True))}
 
@@ -75,8 +77,7 @@ def main() -> None:
     weights_at_start = initial_weights(clap)
     synthetic = SYNTHETIC.read(INPUTS["synthetic"])
     sources = paired_sources(train, rows, weights.paired, synthetic, weights.by_dataset)
-    if weights.curated:
-        sources.append(curated_source(pairs, rows, weights.curated))
+    sources += [source_of_pairs(name, of, rows, getattr(weights, name)) for name, of in pairs.items()]
     if weights.mixed:
         sources.append(mixed_source(mixed, rows, weights.mixed))
     views = settings.objective.paraphrase
@@ -90,7 +91,8 @@ def main() -> None:
     )
     known, further = known_of(settings.objective, data, clips, machine, seed, "student", teacher)
     del teacher
-    words = _words(settings, len(train), len(curated), len(mixed))
+    counts = {"paired": len(train), "mixed": len(mixed)} | {name: len(of) for name, of in curated.items()}
+    words = _words(settings, counts)
     hashes = {name: file_sha256(path) for name, path in INPUTS.items()}
     # After the model is built: only then every module that decides the outcome is loaded and in the key.
     # Published weights are known by name in the settings: what they hold decides too.
@@ -103,8 +105,8 @@ def main() -> None:
     leave()
 
 
-def _curated_clips(paired: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the clips that curation gave captions: unpaired ones, or paired ones under DS."""
+def _clips_of(paired: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the clips of some pairs: unpaired ones, or paired ones under DS."""
     every = pd.concat([paired[paired.split == "train"], CLIPS.read(INPUTS["unpaired"])])
     return every.merge(pairs[["dataset", "clip_id"]].drop_duplicates())
 
@@ -117,18 +119,19 @@ def _student(settings: Student, teacher: Clap, worded: list[pd.DataFrame], seed:
     return Clap.new(settings.model or teacher.settings, captions)
 
 
-def _words(settings: Student, train: int, curated: int, mixed: int) -> str:
+def _words(settings: Student, counts: dict[str, int]) -> str:
     if settings.steps == 0:
         return f"The student is {_origin(settings)} as it is; it was not trained here."
     weights = settings.sources
     drawn = [
-        f"{count} {what} (weight {weight:g})"
-        for count, what, weight in (
-            (train, "clips with captions", weights.paired),
-            (curated, "clips that the teacher paired", weights.curated),
-            (mixed, "mixtures of two clips", weights.mixed),
+        f"{counts[name]} {what} (weight {weight:g})"
+        for name, what in (
+            ("paired", "clips with captions"),
+            ("curated", "clips that the teacher paired"),
+            ("domain", "clips with captions near a label"),
+            ("mixed", "mixtures of two clips"),
         )
-        if weight
+        if (weight := getattr(weights, name))
     ]
     return f"The student started from {_origin(settings)} and drew on {' and '.join(drawn)}."
 

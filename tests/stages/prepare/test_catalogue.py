@@ -128,6 +128,23 @@ def test_another_benchmark_leaves_the_training_tables_alone(indexed):
     assert not changed & {f"data/roles/{name}.parquet" for name in ("paired", "unpaired", "text", "truth", "labels")}
 
 
+def test_a_share_of_the_pairs_changes_what_teaches_alone(indexed):
+    whole = catalogue()
+    held = {role: CLIPS.read(f"data/roles/{role}.parquet") for role in ("paired", "text")}
+    Path("params.yaml").write_text(PARAMS.replace("  labels:", "  paired_share: 1.0\n  labels:"))
+    assert catalogue() == whole
+    Path("params.yaml").write_text(PARAMS.replace("  labels:", "  paired_share: 0.25\n  labels:"))
+    poorer = catalogue()
+    changed = {name for name in whole if whole[name] != poorer[name] and name.startswith("data/")}
+    assert changed == {f"data/roles/{name}.parquet" for name in ("paired", "text", "truth")}
+    assert "reports/catalogue/leaks.csv" not in {name for name in whole if whole[name] != poorer[name]}
+    paired, text = CLIPS.read("data/roles/paired.parquet"), CLIPS.read("data/roles/text.parquet")
+    assert paired["split"].value_counts().to_dict() == {"val": 8, "train": 8}
+    assert set(text["clip_id"]) == set(paired[paired["split"] == "train"]["clip_id"])
+    assert set(paired["clip_id"]) < set(held["paired"]["clip_id"])
+    assert read_json("reports/catalogue/summary.json")["roles"]["paired train.birds"]["clips"] == 8
+
+
 def test_a_missing_index_is_one_line(indexed, capsys):
     Path("params.yaml").write_text(PARAMS.replace("[{dataset: town}]\n  text", "[{dataset: village}]\n  text"))
     with pytest.raises(SystemExit) as caught:

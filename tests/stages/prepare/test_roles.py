@@ -9,7 +9,15 @@ from clapline.errors import UserError
 from clapline.params.roles import Entry, PairedEntry, Where
 from clapline.tables.clips import CLIPS
 from stages.prepare.leaks import EVALUATED, HIDDEN, PAIRED, VALIDATED, without_leaks
-from stages.prepare.roles import in_share, label_rows, recordings, selected, truth_rows
+from stages.prepare.roles import (
+    first_share,
+    in_share,
+    label_rows,
+    recordings,
+    selected,
+    truth_rows,
+    with_paired_share,
+)
 
 
 def clip(clip_id, dataset="a", label="dog", source=None, fold=1, split="train", shard="x.tar", tags=("dog",), tree=()):
@@ -58,6 +66,72 @@ def test_share_is_taken_in_every_class_and_depends_on_the_seed():
     for part in parts:
         assert part["label"].value_counts().to_dict() == {"dog": 10, "rain": 10}
     assert set(ids(parts[0])) != set(ids(parts[1])) != set(ids(parts[2]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(corpora, marks, marks, st.integers(0, 5))
+def test_a_first_share_is_an_exact_prefix_of_a_larger_one_and_keeps_recordings_whole(clips, low, high, seed):
+    """methods D 20: the tenth is a prefix of the whole for the same seed."""
+    low, high = sorted((low, high))
+    first, larger = (first_share(clips, share, seed) for share in (low, high))
+    of_all = recordings(clips).nunique()
+    assert set(ids(first)) <= set(ids(larger))
+    assert recordings(first).nunique() == max(1, int(low * of_all + 0.5))
+    assert not set(recordings(first)) & set(recordings(clips[~clips["clip_id"].isin(ids(first))]))
+    assert ids(first_share(clips, 1.0, seed)) == ids(clips)
+    shuffled = first_share(clips.sample(frac=1, random_state=seed), low, seed)
+    assert set(ids(shuffled)) == set(ids(first))
+
+
+def test_a_first_share_is_even_over_classes_and_takes_what_the_share_of_each_class_takes():
+    counts = {"dog": 40, "rain": 20, "wind": 8}
+    clips = frame(*[clip(f"{label}{n}", label=label) for label, count in counts.items() for n in range(count)])
+    for share in (0.25, 0.5, 0.75):
+        part = first_share(clips, share, 0)
+        assert part["label"].value_counts().to_dict() == {label: int(share * of) for label, of in counts.items()}
+        assert set(ids(part)) == set(ids(in_share(clips, [0.0, share], 0)))
+    # Of classes of 10, `in_share` would round a hundredth of each to nothing.
+    many = frame(*[clip(f"{label}{n}", label=f"{label}") for label in range(50) for n in range(10)])
+    assert in_share(many, [0.0, 0.01], 0).empty
+    hundredth = first_share(many, 0.01, 0)
+    assert len(hundredth) == hundredth["label"].nunique() == 5
+    assert set(ids(hundredth)) != set(ids(first_share(many, 0.01, 1)))
+
+
+def test_a_share_of_the_pairs_leaves_paired_and_text_alone_smaller():
+    train = [clip(f"t{n}") for n in range(20)] + [clip(f"w{n}", dataset="w") for n in range(10)]
+    val = [clip(f"v{n}", split="val") for n in range(5)]
+    given_tables = tables(
+        paired=frame(*train, *val),
+        unpaired=frame(clip("u")),
+        text=frame(*train[:20], clip("words", dataset="x", shard="")),
+        retrieval=frame(clip("e")),
+    )
+    assert {name: id(table) for name, table in with_paired_share(given_tables, 1.0, 0).items()} == {
+        name: id(table) for name, table in given_tables.items()
+    }
+    smaller = None
+    for share in (0.01, 0.1, 0.25, 0.5, 0.99):
+        cut = with_paired_share(given_tables, share, 0)
+        paired = cut["paired"]
+        kept = paired[paired["split"] == "train"].groupby("dataset")["clip_id"].apply(set).to_dict()
+        assert {name: len(of) for name, of in kept.items()} == {
+            "a": max(1, int(20 * share + 0.5)),
+            "w": max(1, int(10 * share + 0.5)),
+        }
+        assert ids(paired[paired["split"] == "val"]) == [f"v{n}" for n in range(5)]
+        assert set(ids(cut["text"])) == kept["a"] | {"words"}
+        assert all(cut[role] is given_tables[role] for role in given_tables if role not in ("paired", "text"))
+        assert smaller is None or all(smaller[name] <= kept[name] for name in kept)
+        smaller = kept
+
+
+def test_a_share_that_leaves_no_caption_is_refused():
+    clips = [clip(f"{n}") for n in range(10)]
+    first = ids(first_share(frame(*clips), 0.1, 0))
+    others = [row for row in clips if row["clip_id"] not in first]
+    with pytest.raises(UserError, match=r"roles\.paired_share = 0\.1 leaves no caption in roles\.text"):
+        with_paired_share(tables(paired=frame(*clips), text=frame(*others)), 0.1, 0)
 
 
 def test_where_and_its_faults():

@@ -195,6 +195,45 @@ def test_epochs_become_steps(settings: dict, steps: int):
     assert steps_of(Training.model_validate({"steps": None, **settings}), data().sources) == steps
 
 
+def replaying(curation_probability: float, curated_clips: int = 5) -> TrainingData:
+    """Sources of ADS as published: 12 original pairs of 10 clips near a label, and curated ones."""
+    clips = 10 + curated_clips
+    texts = [[f"t{clip}"] * (2 if clip < 2 else 1) for clip in range(clips)]
+    owners = [[("d", str(clip))] * len(of) for clip, of in enumerate(texts)]
+    domain = Source("domain", 1.0 - curation_probability, list(range(10)), texts[:10], owners[:10])
+    curated = Source("curated", curation_probability, list(range(10, clips)), texts[10:], owners[10:])
+    return TrainingData(clips_of(clips), [domain, curated])
+
+
+def test_replay_as_published():
+    """methods D 21: curation_prob 0 / 1 uses only replay / only curated; 0.5 over 10k draws within 0.5 ± 0.015."""
+    for probability, only in ((0.0, "domain"), (1.0, "curated")):
+        values = sampler(replaying(probability), steps=300)
+        assert {values.draw(step).source for step in range(300)} == {only}
+    values = sampler(replaying(0.5), steps=10_000)
+    drawn = Counter(values.draw(step).source for step in range(10_000))
+    assert abs(drawn["curated"] / 10_000 - 0.5) < 0.015
+    # The curated loader starts anew when it is exhausted, and again takes every clip once.
+    clips = [clip for step in range(200) if (of := values.draw(step)).source == "curated" for clip in of.clips]
+    assert len(clips) > 100
+    assert all(sorted(clips[start : start + 5]) == [10, 11, 12, 13, 14] for start in range(0, len(clips) - 5, 5))
+
+
+@pytest.mark.parametrize("curated_clips", [1, 5, 5000])
+@pytest.mark.parametrize("probability", [0.0, 0.5, 0.9])
+def test_an_epoch_of_replay_is_as_long_as_the_replay_loader(curated_clips: int, probability: float):
+    """methods D 21: the length does not depend on the curated pairs, nor on how often they are drawn."""
+    sources = replaying(probability, curated_clips).sources
+    settings = {"steps": None, "epochs": 3.0, "batch_size": 2, "validate_every_steps": None, "epoch_of": "replay"}
+    settings["sources"] = {"paired": 0.0, "curated": probability, "domain": 1 - probability}
+    for pass_over, pairs in (("clips", 10), ("captions", 12)):
+        chosen = Student.model_validate({**settings, "pass_over": pass_over})
+        assert pairs_per_pass(chosen, sources) == pairs
+        assert (steps_of(chosen, sources), validate_every(chosen, sources)) == (3 * pairs // 2, pairs // 2)
+        every = pairs + (curated_clips if probability else 0)
+        assert pairs_per_pass(chosen.model_copy(update={"epoch_of": "sources"}), sources) == every
+
+
 def test_a_source_of_weight_0_is_no_part_of_a_pass():
     settings = Training.model_validate({"epochs": 2.0, "steps": None, "batch_size": 3, "validate_every_steps": None})
     assert steps_of(settings, data(curated=0.0).sources) == 2

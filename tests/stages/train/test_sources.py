@@ -8,7 +8,15 @@ from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.pairs import PAIRS
 from stages.train.batches import Sampler
 from stages.train.data import TrainingData
-from stages.train.sources import curated_source, paired_source, paired_sources, paraphrases_by_caption
+from stages.train.sources import (
+    drawn_pairs,
+    is_original,
+    mixed_source,
+    paired_source,
+    paired_sources,
+    paraphrases_by_caption,
+    source_of_pairs,
+)
 from tests.stages.train.conftest import clips_of
 
 
@@ -26,14 +34,74 @@ def test_sources_from_tables_join_by_clip_id_never_by_row():
             {"dataset": "d", "clip_id": "y", "text": "t3", "text_dataset": "e", "text_clip_id": "z"},
         ]
     )
-    curated = curated_source(pairs, rows, 1.0)
+    curated = source_of_pairs("curated", pairs, rows, 1.0)
     assert (list(curated.clips), list(curated.captions)) == ([0, 1], [["t2"], ["t1", "t3"]])
     assert list(curated.owners) == [[("d", "y")], [("d", "x"), ("e", "z")]]
 
 
-def test_curated_pairs_that_are_asked_for_must_be_there():
-    with pytest.raises(UserError, match="kept no pair"):
-        curated_source(PAIRS.frame(), {}, 1.0)
+def pairs_of(*strategies: str) -> pd.DataFrame:
+    keys = {"dataset": "d", "text_dataset": "d", "text_clip_id": "x"}
+    rows = [
+        keys | {"clip_id": f"{place}", "text": f"t{place}", "strategy": name} for place, name in enumerate(strategies)
+    ]
+    return PAIRS.frame(rows)
+
+
+def test_original_pairs_near_a_label_are_drawn_with_the_new_ones_or_apart():
+    """DU, DS and ADS as published: ADS replays DS' original pairs beside the new ones (arXiv 2305.01864)."""
+
+    def drawn(pairs, curated, domain):
+        return {name: list(rows.text) for name, rows in drawn_pairs(pairs, curated, domain).items()}
+
+    ads, ds, du = pairs_of("ads", "ds", "ads"), pairs_of("ds", "ds"), pairs_of("du")
+    assert drawn(ads, 1.0, None) == {"curated": ["t0", "t1", "t2"]}
+    assert drawn(ads, 0.5, 0.5) == {"curated": ["t0", "t2"], "domain": ["t1"]}
+    assert drawn(ads, 0.5, 0.0) == {"curated": ["t0", "t2"]}
+    assert drawn(ads, 0.0, 1.0) == {"domain": ["t1"]}
+    assert drawn(ds, 1.0, None) == {"curated": ["t0", "t1"]}
+    assert drawn(ds, 0.0, 1.0) == {"domain": ["t0", "t1"]}
+    assert drawn(du, 1.0, None) == drawn(du, 1.0, 0.0) == {"curated": ["t0"]}
+    assert drawn(ads, 0.0, None) == drawn(PAIRS.frame(), 0.0, 0.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "curated", "domain", "message"),
+    [
+        (pairs_of(), 1.0, None, r"sources\.curated is above 0 but curation kept no pair$"),
+        (pairs_of("ds"), 1.0, 1.0, r"sources\.curated .* no new pair; every curate\.strategy but ds gives them"),
+        (pairs_of("ds"), 1.0, 0.0, r"sources\.curated .* no new pair"),
+        (pairs_of("du"), 1.0, 1.0, r"sources\.domain .* no original pair near a label; curate\.strategy ds or ads"),
+        (pairs_of(), 0.0, 1.0, r"sources\.domain .* no original pair"),
+    ],
+)
+def test_pairs_that_are_asked_for_must_be_there(pairs, curated, domain, message):
+    with pytest.raises(UserError, match=message):
+        drawn_pairs(pairs, curated, domain)
+
+
+def test_which_sources_are_replay():
+    empty = pd.DataFrame({"dataset": [], "clip_id": [], "captions": []})
+    by_dataset = paired_sources(CLIPS, ROWS, 1.0, SYNTHETIC.frame(), {"clotho": 1.0, "wavcaps": 1.0})
+    whole = paired_sources(CLIPS, ROWS, 1.0, SYNTHETIC.frame())
+    assert all(map(is_original, [*by_dataset, *whole, source_of_pairs("domain", PAIRS.frame(), {}, 1.0)]))
+    assert not any(map(is_original, [source_of_pairs("curated", PAIRS.frame(), {}, 1.0), mixed_source(empty, {}, 1.0)]))
+
+
+def test_every_curated_pair_comes_once_per_pass_over_captions_and_a_clip_once_per_pass_over_clips():
+    """Published: one row per pair. A pass over clips is ours: a clip gains nothing by the number of its pairs."""
+    keys = {"dataset": "d", "text_dataset": "d", "strategy": "du"}
+    rows = [
+        keys | {"clip_id": str(clip), "text_clip_id": str(owner), "text": f"{clip} {owner}"}
+        for clip, count in enumerate([7, 1, 2])
+        for owner in range(count)
+    ]
+    source = source_of_pairs("curated", PAIRS.frame(rows), {("d", str(clip)): clip for clip in range(3)}, 1.0)
+    data = TrainingData(clips_of(3), [source])
+    captions = Sampler(data, 3, len(rows), 0, "student", "captions")
+    for step in range(3):
+        assert sorted(captions.draw(step).captions) == sorted(row["text"] for row in rows)
+    clips = Sampler(data, 30, 3, 0, "student")
+    assert all(sorted(clips.draw(step).clips) == [0, 1, 2] for step in range(30))
 
 
 CLIPS = pd.DataFrame(
