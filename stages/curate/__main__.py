@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from clapline.audio.shards import ShardReader
 from clapline.errors import UserError, door
-from clapline.params.base import read_section
+from clapline.params.base import read_section, read_seed
 from clapline.params.curate import Curate
+from clapline.params.machine import Machine
+from clapline.search import Engine, recall
 from clapline.storage import atomic_folder
-from clapline.tables.clips import CLIPS, credit
+from clapline.tables.clips import CLIPS
 from clapline.tables.labels import LABELS
 from clapline.tables.pairs import PAIRS
 from clapline.tables.truth import TRUTH
-from clapline.text.prompts import prompted_labels
-from stages.curate.pool import Chosen, Pool, choose, pair_table, read_pool
-from stages.curate.precision import precision
-from stages.curate.view import Listening, spread_rows, write_view
+from clapline.text.prompts import clean_label, fill_prompt
+from stages.curate.calibration import scored
+from stages.curate.choose import Chosen, choose, pair_table
+from stages.curate.listening import copied_examples
+from stages.curate.pool import Pool, read_pool, sampled_similarities
+from stages.curate.precision import Truth
+from stages.curate.summary import Watch, held_against, label_ranking, summarise
+from stages.curate.view import write_view
+
+SMALL = 2**24  # products of clips and captions
 
 
 @door
 def main() -> None:
     """Read embeddings, labels and truth; write `data/curated/pairs.parquet` and `reports/curate/`."""
-    settings = read_section("curate", Curate)
+    settings, seed, machine = read_section("curate", Curate), read_seed(), read_section("machine", Machine)
     pool = read_pool("data/embeddings")
-    labels, paired = None, set()
-    if settings.strategy != "du":
-        labels = embedded_labels(settings)
-        table = CLIPS.read("data/captioned/paired.parquet")
-        table = table[table["split"] == "train"]
-        paired = set(zip(table["dataset"], table["clip_id"], strict=True))
-    chosen = choose(pool, settings, labels, paired)
-    pairs = pair_table(pool, chosen, settings.strategy)
-
-    truth = TRUTH.read("data/roles/truth.parquet")
-    tags = dict(zip(zip(truth["dataset"], truth["clip_id"], strict=True), truth["tags"], strict=True))
-    clip_tags, caption_tags = tags_of(pool.audio_rows, tags), tags_of(pool.text_rows, tags)
-    right = precision(clip_tags, caption_tags, chosen.new.clip, chosen.new.caption, chosen.candidates)
-    PAIRS.write("data/curated/pairs.parquet", pairs)
-    with atomic_folder("reports/curate") as folder:
-        listening = copied_examples(folder, pool, chosen, settings.examples, tags)
-        summary = write_view(folder, pool, chosen, pairs, settings, right, listening)
-    print(f"curate: {settings.strategy} kept {summary['pairs']} pairs of {summary['clips_kept']} unpaired clips")
-
-
-def embedded_labels(settings: Curate) -> np.ndarray:
-    """Return the teacher's embeddings of the prompted labels, `(labels, dim)`, in the order of the sentences."""
-    names = LABELS.read("data/roles/labels.parquet")["label"].tolist()
-    if not names:
+    engine = Engine(kind=settings.search, probes=settings.ivf_probes, device=search_device(machine, pool))
+    labels = embedded_labels(settings)
+    if not labels and settings.strategy in ("ds", "ads"):
         raise UserError(
             f"curate.strategy = {settings.strategy!r} aims at labels, but data/roles/labels.parquet has none; "
             "name a dataset under roles.labels, or take strategy du"
         )
+    table = CLIPS.read("data/captioned/paired.parquet")
+    table = table[table["split"] == "train"]
+    paired = set(zip(table["dataset"], table["clip_id"], strict=True))
+
+    # Pairs are chosen first; what is really heard is looked at to judge them alone.
+    facts = TRUTH.read("data/roles/truth.parquet")
+    tags = dict(zip(zip(facts["dataset"], facts["clip_id"], strict=True), facts["tags"], strict=True))
+    truth = Truth(tags_of(pool.audio_rows, tags), tags_of(pool.text_rows, tags))
+    watch = Watch(truth, pool, settings)
+    chosen = choose(pool, settings, np.stack(list(labels.values())) if labels else None, paired, engine, watch)
+    pairs = pair_table(pool, chosen, settings.strategy)
+    judged = held_against(truth, chosen, watch, label_ranking(pool.audio, truth, labels))
+    found_share = inexact_recall(pool, chosen, settings, engine)
+    PAIRS.write("data/curated/pairs.parquet", pairs)
+    with atomic_folder("reports/curate") as folder:
+        summary = summarise(pool, chosen, pairs, settings, judged, found_share)
+        scores = np.empty(0, np.float32)
+        if settings.strategy != "ds" and len(pool.audio):
+            rows = scored(pool.audio, pool.text[chosen.candidates], settings, engine)
+            scores = sampled_similarities(rows.audio, rows.text)
+        listening = copied_examples(folder, pool, chosen, settings, tags, seed, engine)
+        write_view(folder, chosen, pairs, settings, summary, scores, *listening)
+    print(f"curate: {settings.strategy} kept {summary['pairs']} pairs of {summary['clips_kept']} unpaired clips")
+
+
+def search_device(machine: Machine, pool: Pool) -> str:
+    """Return where to multiply: where models run, but on the CPU what is done there before torch is loaded."""
+    if len(pool.audio) * len(pool.text) < SMALL:
+        return "cpu"
+    from clapline.model.device import choose_device
+
+    return str(choose_device(machine.device))
+
+
+def embedded_labels(settings: Curate) -> dict[str, np.ndarray]:
+    """Return the teacher's embedding of each label's prompt, `(dim,)` by cleaned label; none where there are none."""
+    labels = sorted({clean_label(name) for name in LABELS.read("data/roles/labels.parquet")["label"]})
+    if not labels:
+        return {}
     from clapline.model.clap import Clap
 
-    sentences = sorted(set(prompted_labels([settings.prompt], names)[0]))
-    return Clap.from_pretrained("models/teacher").encode_texts(sentences)
+    sentences = [fill_prompt(settings.prompt, label) for label in labels]
+    return dict(zip(labels, Clap.from_pretrained("models/teacher").encode_texts(sentences), strict=True))
 
 
 def tags_of(rows: pd.DataFrame, tags: dict[tuple[str, str], list[str]]) -> list[list[str]]:
@@ -66,28 +89,14 @@ def tags_of(rows: pd.DataFrame, tags: dict[tuple[str, str], list[str]]) -> list[
     return [tags.get(key, []) for key in zip(rows["dataset"], rows["clip_id"], strict=True)]
 
 
-def copied_examples(
-    folder: Path, pool: Pool, chosen: Chosen, count: int, tags: dict[tuple[str, str], list[str]]
-) -> list[Listening]:
-    """Copy clips of pairs spread over the similarities into the folder."""
-    if not count or not len(chosen.new):
-        return []
-    clips = CLIPS.read("data/roles/unpaired.parquet")
-    by_key = {(row.dataset, row.clip_id): row for row in clips.itertuples(index=False)}
-    reader = ShardReader()
-    listening = []
-    for number, pair in enumerate(spread_rows(chosen.new.similarity, count), start=1):
-        clip = pool.audio_rows.iloc[chosen.new.clip[pair]]
-        caption = pool.text_rows.iloc[chosen.new.caption[pair]]
-        file = f"pair_{number:02d}.flac"
-        source = by_key[(clip["dataset"], clip["clip_id"])]
-        (folder / file).write_bytes(reader.read_bytes(source))
-        heard = ", ".join(tags.get((clip["dataset"], clip["clip_id"]), [])) or "unknown"
-        words = (
-            f"“{caption['text']}” (similarity {chosen.new.similarity[pair]:.3f}; really heard: {heard}){credit(source)}"
-        )
-        listening.append(Listening(file, words))
-    return listening
+def inexact_recall(pool: Pool, chosen: Chosen, settings: Curate, engine: Engine) -> float | None:
+    """Return the share of the exact pairs that the search finds, None where the search is exact or there was none."""
+    if engine.kind == "exact" or settings.strategy == "ds" or not len(pool.audio):
+        return None
+    rows = scored(pool.audio, pool.text[chosen.candidates], settings, engine)
+    if chosen.new.threshold is None:
+        return round(recall(rows.audio, rows.text, engine, k=settings.nearest_captions), 6)
+    return round(recall(rows.audio, rows.text, engine, threshold=chosen.new.threshold), 6)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from clapline.params.base import PARAMS_FILE, Section, read_params, read_seed, v
 from clapline.params.captions import Audit, Mix, Paraphrase, Rewrite, Stress, Synthesize
 from clapline.params.curate import Curate
 from clapline.params.datasets import read_dataset
+from clapline.params.embed import Embed
 from clapline.params.evaluate import Evaluate
 from clapline.params.leakage import Leakage
 from clapline.params.machine import Machine
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Section]] = {
     "audit": Audit,
     "teacher": Teacher,
     "student": Student,
+    "embed": Embed,
     "curate": Curate,
     "evaluate": Evaluate,
     "richness": Richness,
@@ -234,12 +236,22 @@ def models_of(checked: dict[str, Any]) -> dict[str, Model]:
 def _check_curation(checked: dict[str, Any], path: Path | str) -> None:
     """Curation and soft targets compare clips by vectors, which text-aware pooling does not give."""
     curate, student, roles = checked["curate"], checked["student"], checked["roles"]
-    if curate.strategy != "du" and not roles.labels:
+    if curate.strategy in ("ds", "ads") and not roles.labels:
         raise UserError(f"{path}: curate.strategy = {curate.strategy!r} aims at labels, but roles.labels is empty")
     if student.sources.curated and not roles.unpaired and curate.strategy != "ds":
         raise UserError(
             f"{path}: student.sources.curated = {student.sources.curated:g}, but roles.unpaired is empty: "
             "there is nothing to curate"
+        )
+    if student.sources.domain and curate.strategy not in ("ds", "ads"):
+        raise UserError(
+            f"{path}: student.sources.domain = {student.sources.domain:g}, but curate.strategy = {curate.strategy!r} "
+            "keeps no original pair; allowed with ds or ads"
+        )
+    if student.sources.curated and student.sources.domain is not None and curate.strategy == "ds":
+        raise UserError(
+            f"{path}: student.sources.curated = {student.sources.curated:g}, but curate.strategy = 'ds' makes no new "
+            "pair: its original ones are drawn by student.sources.domain; set curated to 0, or domain to null"
         )
     if models_of(checked)["teacher"].audio.pooling == "tap":
         for key, used in {

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from safetensors.numpy import load_file, save_file
 
 from clapline.chapter import read_chapter
+from clapline.embeddings import map_matrix, read_embeddings, write_matrix
 from clapline.tables.clips import CLIPS
-from clapline.tables.embeddings import AUDIO_ROWS, TEXT_ROWS
 from clapline.tables.pairs import PAIRS
 
 
@@ -40,13 +39,12 @@ def hashes(*folders: str) -> dict[str, str]:
 
 def test_embed_writes_rows_in_the_order_of_their_keys(curate_workspace):
     embed()
-    rows = TEXT_ROWS.read("data/embeddings/text.parquet")
-    matrices = load_file("data/embeddings/embeddings.safetensors")
-    assert len(rows) == len(matrices["text"]) == 8
-    assert matrices["audio"].shape == (6, 8)
-    assert matrices["audio"].dtype == np.float32
+    audio, text = (read_embeddings("data/embeddings", side) for side in ("audio", "text"))
+    rows = text.ids().to_pandas()
+    assert len(rows) == len(text) == 8
+    assert audio.shape == (6, 8)
     same = rows.index[rows.text == "noise"]
-    assert (matrices["text"][same] == matrices["text"][same[0]]).all()
+    assert (text[same.to_numpy()] == text[same.to_numpy()[:1]]).all()
     before = hashes("data/embeddings")
     embed()
     assert hashes("data/embeddings") == before
@@ -64,9 +62,15 @@ def test_curate_writes_pairs_summary_and_chapter_twice_the_same(curate_workspace
     assert summary["pairs"] == len(pairs)
     chapter = read_chapter("reports/curate")
     assert all((Path("reports/curate") / block.file).exists() for block in chapter.blocks if block.file)
-    assert sum(block.kind == "audio" for block in chapter.blocks) == (0 if strategy == "ds" else 3)
+    heard = [block for block in chapter.blocks if block.kind == "audio"]
+    kept = [block for block in heard if block.file.startswith("kept")]
+    without = summary["clips_in_pool"] - summary["clips_kept"] if strategy != "ds" else 0
+    assert len(kept) == (0 if strategy == "ds" else 3)
+    assert len(heard) - len(kept) == min(3, without)
     if strategy == "du":
         assert summary["precision"]["all"] > 1.5 * summary["precision"]["chance_all"]
+        assert summary["precision"] == summary["precision_before_guards"]
+    assert set(summary["strategies"]) == {"du": {"du", "ads", "ds"}, "ads": {"ads", "ds"}, "ds": {"ds"}}[strategy]
     before = hashes("reports/curate", "data/curated")
     curate()
     assert hashes("reports/curate", "data/curated") == before
@@ -92,9 +96,8 @@ def test_a_threshold_too_high_is_one_line_and_loses_nothing(curate_workspace, ca
 
 def test_embeddings_that_do_not_fit_their_rows_are_refused(curate_workspace, capsys):
     embed()
-    path = Path("data/embeddings/embeddings.safetensors")
-    matrices = load_file(path)
-    save_file({"audio": matrices["audio"][1:].copy(), "text": matrices["text"]}, path)
+    path = Path("data/embeddings/audio/00000.safetensors")
+    write_matrix(path, map_matrix(path)[1:], "fp32")
     assert "differ in number" in refused(capsys)
     path.unlink()
     assert "run the stage embed" in refused(capsys)
@@ -113,13 +116,11 @@ def test_without_unpaired_clips_both_doors_go_through(curate_workspace, strategy
     def unasked(*_, **__):
         raise AssertionError("there is no clip to encode")
 
-    monkeypatch.setattr(importlib.import_module("clapline.model.encode"), "encode_clips", unasked)
+    monkeypatch.setattr(importlib.import_module("clapline.model.encode"), "read_clip", unasked)
     CLIPS.write("data/roles/unpaired.parquet", CLIPS.frame())
     embed()
     assert "data/roles/unpaired.parquet has no clips" in capsys.readouterr().out
-    matrices = load_file("data/embeddings/embeddings.safetensors")
-    assert matrices["audio"].shape == (0, 8)
-    assert len(AUDIO_ROWS.read("data/embeddings/audio.parquet")) == 0
+    assert read_embeddings("data/embeddings", "audio").shape == (0, 8)
     set_curate(strategy=strategy, maximum_captions_per_clip=2)
     curate()
     pairs = PAIRS.read("data/curated/pairs.parquet")
@@ -166,3 +167,82 @@ def test_ds_without_labels_is_refused(curate_workspace, capsys):
     LABELS.write("data/roles/labels.parquet", LABELS.frame())
     set_curate(strategy="ads")
     assert "labels.parquet has none" in refused(capsys)
+
+
+def summary_of(**values) -> dict:
+    set_curate(**values)
+    curate()
+    return json.loads(Path("reports/curate/summary.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_of_du_counts_what_the_other_strategies_would_keep(curate_workspace):
+    embed()
+    seen = summary_of(strategy="du")["strategies"]
+    for strategy in ("ads", "ds"):
+        alone = summary_of(strategy=strategy)
+        assert seen[strategy] == alone["strategies"][strategy]
+    new = PAIRS.read("data/curated/pairs.parquet")
+    assert seen["ds"]["pairs"] == len(new)
+    assert seen["ads"]["pairs"] <= seen["du"]["pairs"]
+
+
+def test_guards_are_counted_and_told(curate_workspace):
+    embed()
+    free = summary_of(sigma_audio_text=-1.0)
+    guarded = summary_of(maximum_captions_per_clip=1, mutual_neighbours=4)
+    assert free["steps"] == {"found": free["pairs"]}
+    assert guarded["steps"]["found"] == free["pairs"]
+    assert guarded["steps"]["captions per clip"] == guarded["pairs"] == guarded["clips_kept"]
+    assert guarded["precision"]["all"] >= guarded["precision_before_guards"]["all"] == free["precision"]["all"]
+    words = read_chapter("reports/curate").blocks[0].caption
+    assert "Before the guards it was" in words
+
+
+@pytest.mark.parametrize("calibration", ["z_score", "csls"])
+def test_calibrated_scores_are_drawn_as_such(curate_workspace, calibration):
+    embed()
+    summary = summary_of(calibration=calibration, calibration_neighbours=2, quantile_audio_text=0.8)
+    assert summary["pairs"] >= 6 * 5 * 0.2
+    pairs = PAIRS.read("data/curated/pairs.parquet")
+    assert pairs.similarity.between(-1, 1).all()
+    assert f"score ({calibration})" in Path("reports/curate/similarity.svg").read_text(encoding="utf-8")
+
+
+def test_an_inexact_search_says_what_it_finds(curate_workspace):
+    pytest.importorskip("faiss")
+    embed()
+    exact = summary_of(sigma_audio_text=0.3)
+    assert exact["search"] == {"engine": "exact", "recall": None}
+    table = PAIRS.read("data/curated/pairs.parquet")
+    assert summary_of(search="faiss_flat")["search"]["recall"] == 1.0
+    assert PAIRS.read("data/curated/pairs.parquet").equals(table)
+    approximate = summary_of(search="faiss_ivf", ivf_probes=1)
+    assert 0 <= approximate["search"]["recall"] <= 1
+    assert "finds" in read_chapter("reports/curate").blocks[0].caption
+
+
+def test_the_nearest_captions_need_no_threshold(curate_workspace):
+    embed()
+    summary = summary_of(strategy="top_k", nearest_captions=2, sigma_audio_text=1.0)
+    assert summary["pairs"] == 12
+    assert summary["threshold"] is None
+    assert PAIRS.read("data/curated/pairs.parquet").groupby("clip_id").size().tolist() == [2] * 6
+
+
+def test_labels_are_ranked_where_the_pool_has_their_sound(curate_workspace):
+    embed()
+    labels = summary_of(strategy="du")["labels"]
+    assert set(labels) == {"dog"}  # nobody in the pool has a car horn
+    assert 0 < labels["dog"]["precision_at_40"] <= 1
+
+
+def test_another_seed_draws_other_examples_and_the_same_pairs(curate_workspace):
+    embed()
+    set_curate(sigma_audio_text=-1.0, examples=2)
+    curate()
+    first = read_chapter("reports/curate"), hashes("data/curated")
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"seed": 12}), encoding="utf-8")
+    curate()
+    assert hashes("data/curated") == first[1]
+    assert read_chapter("reports/curate") != first[0]

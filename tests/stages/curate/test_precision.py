@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stages.curate.precision import precision
-from stages.curate.view import hubs, spread_rows
+from stages.curate.found import Found
+from stages.curate.precision import Tally, Truth, coverage, precision
+from stages.curate.summary import hubs, label_ranking
 
 CLIPS = [["dog", "rain"], ["dog"], ["car"], []]
 CAPTIONS = [["dog"], ["dog", "rain"], ["siren"], []]
@@ -38,9 +39,50 @@ def test_without_truth_nothing_is_claimed():
     assert (right.all, right.any, right.chance_all, right.chance_any, right.judged) == (None, None, None, None, 0)
 
 
-def test_examples_are_spread_and_hubs_are_ordered():
-    similarity = np.array([0.1, 0.9, 0.5, 0.7, 0.3])
-    assert spread_rows(similarity, 3).tolist() == [1, 2, 0]
-    assert spread_rows(similarity, 9).tolist() == [1, 3, 2, 4, 0]
+def test_hubs_are_ordered_by_clips_then_text():
     pairs = pd.DataFrame({"text": ["b", "a", "b", "c", "a"], "clip_id": list("12345")})
     assert hubs(pairs).values.tolist() == [["a", 2], ["b", 2], ["c", 1]]
+
+
+def test_blocks_of_pairs_add_up():
+    rng = np.random.default_rng(0)
+    names = np.array(["dog", "rain", "siren", "bell"])
+    clips, captions = ([list(names[rng.random(4) < 0.4]) for _ in range(count)] for count in (40, 30))
+    clip, caption = rng.integers(0, 40, 500), rng.integers(0, 30, 500)
+    whole = precision(clips, captions, clip, caption, np.arange(30))
+    tally = Tally(Truth(clips, captions))
+    for start in range(0, 500, 7):
+        part = slice(start, start + 7)
+        tally.add(Found(clip[part], caption[part], np.zeros(len(clip[part]), np.float32)))
+    assert tally.precision(np.arange(30)) == whole
+    assert tally.pairs == 500
+    assert tally.clips.sum() == len(set(clip.tolist()))
+
+
+def test_verdicts_equal_sets_of_words():
+    rng = np.random.default_rng(1)
+    names = np.array(["dog", "rain", "siren"])
+    clips, captions = ([list(names[rng.random(3) < 0.5]) for _ in range(20)] for _ in range(2))
+    clip, caption = (grid.ravel() for grid in np.meshgrid(np.arange(20), np.arange(20)))
+    verdict = Truth(clips, captions).judge(clip, caption)
+    for place, (i, j) in enumerate(zip(clip, caption, strict=True)):
+        heard, wanted = set(clips[i]), set(captions[j])
+        known = bool(heard) and bool(wanted)
+        assert verdict[place].tolist() == [known, known and wanted <= heard, known and bool(wanted & heard)]
+
+
+def test_coverage_counts_clips_and_the_pairs_on_them():
+    truth = Truth(CLIPS, CAPTIONS)
+    found = Found(np.array([0, 0, 1]), np.array([1, 2, 2]), np.zeros(3, np.float32))
+    rows = {row.name: row for row in coverage(truth, found)}
+    assert list(rows) == ["dog", "car", "rain"]  # most clips first; nobody in the pool has a siren
+    assert (rows["dog"].clips, rows["dog"].covered, rows["dog"].judged, rows["dog"].right) == (2, 2, 3, 1)
+    assert (rows["car"].clips, rows["car"].covered, rows["car"].judged) == (1, 0, 0)
+
+
+def test_labels_are_ranked_by_their_prompts_nearest_clips():
+    truth = Truth([["dog_bark"]] * 30 + [["siren"]] * 30, [[]])
+    audio = np.repeat(np.eye(2, dtype=np.float32), 30, axis=0)
+    prompts = {"dog bark": np.array([1, 0], np.float32), "siren": np.array([1, 0], np.float32), "bell": audio[0]}
+    # The 40 nearest to the first axis: its 30 clips, and 10 others. Nobody has a bell.
+    assert label_ranking(audio, truth, prompts) == {"dog bark": (30, 0.75), "siren": (30, 0.25)}

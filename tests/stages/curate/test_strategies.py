@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from clapline.errors import UserError
-from clapline.params.curate import Curate
-from stages.curate.pool import Pool, choose, pair_table
-from stages.curate.strategies import Found, first_of_each, guarded
+from stages.curate.choose import choose, pair_table
+from stages.curate.found import Found, first_of_each
+from stages.curate.guards import capped
+from stages.curate.pool import Pool
+from tests.stages.curate.pools import all_paired, pairs_of, pool_of, random_pool, settings_of
 
 LABELS = np.array([[1, 0]], np.float32)
 
@@ -20,50 +21,15 @@ def toy(texts=("one", "two", "three")) -> Pool:
     return pool_of(audio, text, list(texts))
 
 
-def pool_of(audio: np.ndarray, text: np.ndarray, texts: list[str]) -> Pool:
-    return Pool(
-        audio,
-        text,
-        pd.DataFrame({"dataset": "pool", "clip_id": [f"a{i:03d}" for i in range(1, len(audio) + 1)]}),
-        pd.DataFrame(
-            {
-                "dataset": "paired",
-                "clip_id": [f"c{i:03d}" for i in range(1, len(text) + 1)],
-                "caption_index": 0,
-                "text": texts,
-            }
-        ),
-    )
-
-
-def all_paired(pool: Pool) -> set[tuple[str, str]]:
-    return set(zip(pool.text_rows["dataset"], pool.text_rows["clip_id"], strict=True))
-
-
-def settings_of(strategy: str, audio_text: float = 0.75, text_text: float = 0.7, **guards) -> Curate:
-    return Curate(strategy=strategy, sigma_audio_text=audio_text, sigma_text_text=text_text, **guards)
-
-
-def pairs_of(found: Found) -> set[tuple[int, int]]:
-    return set(zip((found.clip + 1).tolist(), (found.caption + 1).tolist(), strict=True))
-
-
-def random_pool(seed: int = 0, clips: int = 30, captions: int = 25) -> Pool:
-    rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(clips + captions, 8))
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return pool_of(rows[:clips], rows[clips:], [f"t{i}" for i in range(captions)])
-
-
 def test_golden_sets_of_the_toy():
     pool = toy()
     paired = all_paired(pool)
-    assert pairs_of(choose(pool, settings_of("du"), None, set()).new) == {(1, 1), (1, 3), (2, 2), (3, 3)}
+    assert pairs_of(choose(pool, settings_of("du"), None, set()).new.found) == {(1, 1), (1, 3), (2, 2), (3, 3)}
     ds = choose(pool, settings_of("ds"), LABELS, paired)
     assert (ds.original + 1).tolist() == [1, 3]
-    assert len(ds.new) == 0
+    assert len(ds.new.found) == 0
     ads = choose(pool, settings_of("ads"), LABELS, paired)
-    assert pairs_of(ads.new) == {(1, 1), (1, 3), (3, 3)}
+    assert pairs_of(ads.new.found) == {(1, 1), (1, 3), (3, 3)}
     assert (ads.original + 1).tolist() == [1, 3]
 
 
@@ -82,19 +48,19 @@ def test_ads_lies_inside_du_and_a_higher_threshold_inside_a_lower():
     paired = all_paired(pool)
     previous = None
     for sigma in (-1.0, 0.0, 0.3):
-        du = pairs_of(choose(pool, settings_of("du", sigma), None, set()).new)
-        ads = pairs_of(choose(pool, settings_of("ads", sigma, 0.2), labels, paired).new)
+        du = pairs_of(choose(pool, settings_of("du", sigma), None, set()).new.found)
+        ads = pairs_of(choose(pool, settings_of("ads", sigma, 0.2), labels, paired).new.found)
         assert ads < du
         assert previous is None or du < previous
         previous = du
-    assert len(pairs_of(choose(pool, settings_of("du", -1.0), None, set()).new)) == 30 * 25
+    assert len(pairs_of(choose(pool, settings_of("du", -1.0), None, set()).new.found)) == 30 * 25
 
 
 def test_du_equals_a_dense_reference():
     pool = random_pool(2)
     dense = pool.audio.astype(np.float64) @ pool.text.astype(np.float64).T
     expected = {(i + 1, j + 1) for i, j in zip(*np.nonzero(dense >= 0.25), strict=True)}
-    assert pairs_of(choose(pool, settings_of("du", 0.25), None, set()).new) == expected
+    assert pairs_of(choose(pool, settings_of("du", 0.25), None, set()).new.found) == expected
 
 
 def test_labels_that_are_the_captions_keep_everything():
@@ -103,7 +69,7 @@ def test_labels_that_are_the_captions_keep_everything():
     for labels, sigma in ((pool.text, 1.0 - 1e-6), (pool.text[:1], -1.0)):
         chosen = choose(pool, settings_of("ads", 0.1, sigma), labels, paired)
         assert len(chosen.original) == 25
-        assert pairs_of(chosen.new) == pairs_of(choose(pool, settings_of("du", 0.1), None, set()).new)
+        assert pairs_of(chosen.new.found) == pairs_of(choose(pool, settings_of("du", 0.1), None, set()).new.found)
 
 
 def test_more_labels_never_keep_less_and_their_order_is_nothing():
@@ -127,7 +93,7 @@ def test_ds_takes_training_clips_alone():
 def test_a_shared_text_is_one_caption_of_du_and_every_row_of_ds():
     text = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     pool = pool_of(np.array([[1, 0]], np.float32), text, ["same", "same", "other"])
-    assert pairs_of(choose(pool, settings_of("du"), None, set()).new) == {(1, 1)}
+    assert pairs_of(choose(pool, settings_of("du"), None, set()).new.found) == {(1, 1)}
     assert len(choose(pool, settings_of("ds"), LABELS, all_paired(pool)).original) == 2
     assert first_of_each(["b", "a", "b"]).tolist() == [0, 1]
 
@@ -148,16 +114,57 @@ def test_guards_keep_the_best_and_break_ties_by_row():
     caption = np.array([0, 1, 2, 0, 1, 0])
     similarity = np.array([0.9, 0.9, 0.95, 0.8, 0.7, 0.8], np.float32)
     found = Found(clip, caption, similarity)
-    assert pairs_of(guarded(found, None, None)) == pairs_of(found)
-    two = guarded(found, 2, None)
+    assert pairs_of(capped(found, None, None)) == pairs_of(found)
+    two = capped(found, 2, None)
     assert pairs_of(two) == {(1, 3), (1, 1), (2, 1), (2, 2), (3, 1)}
-    assert pairs_of(guarded(found, None, 2)) == {(1, 1), (2, 1), (1, 2), (2, 2), (1, 3)}
-    assert pairs_of(guarded(found, 2, 1)) == {(1, 3), (1, 1), (2, 2)}
+    assert pairs_of(capped(found, None, 2)) == {(1, 1), (2, 1), (1, 2), (2, 2), (1, 3)}
+    assert pairs_of(capped(found, 2, 1)) == {(1, 3), (1, 1), (2, 2)}
 
 
 def test_guards_hold_on_random_pools():
     pool = random_pool(7)
     chosen = choose(pool, settings_of("du", 0.0, maximum_captions_per_clip=3, maximum_clips_per_caption=2), None, set())
-    assert np.bincount(chosen.new.clip).max() <= 3
-    assert np.bincount(chosen.new.caption).max() <= 2
-    assert chosen.before_guards > len(chosen.new)
+    assert np.bincount(chosen.new.found.clip).max() <= 3
+    assert np.bincount(chosen.new.found.caption).max() <= 2
+    assert chosen.new.steps["found"] > len(chosen.new.found)
+
+
+def test_the_nearest_captions_are_so_many_for_every_clip_however_far():
+    pool = random_pool(8)
+    for nearest, expected in ((5, 5), (100, 25)):
+        found = choose(pool, settings_of("top_k", 1.0, nearest_captions=nearest), None, set()).new.found
+        assert np.bincount(found.clip, minlength=30).tolist() == [expected] * 30
+        assert len(pairs_of(found)) == len(found)  # no pair twice
+    found = choose(pool, settings_of("top_k", nearest_captions=3), None, set()).new.found
+    best = np.argsort(-(pool.audio.astype(float) @ pool.text.astype(float).T), axis=1)[:, :3]
+    assert pairs_of(found) == {(clip + 1, caption + 1) for clip in range(30) for caption in best[clip]}
+    assert (np.diff(found.clip) >= 0).all()
+    assert all((np.diff(found.caption[found.clip == clip]) > 0).all() for clip in range(30))
+
+
+def test_what_a_guard_leaves_is_counted_step_by_step():
+    pool = random_pool(9, clips=60)
+    settings = settings_of(
+        "du", 0.0, mutual_neighbours=8, maximum_captions_per_clip=3, maximum_clips_per_caption=2,
+        near_duplicate_cosine=0.9,
+    )  # fmt: skip
+    new = choose(pool, settings, None, set()).new
+    assert list(new.steps) == [
+        "found", "mutual neighbours", "captions per clip", "near-duplicate clips", "clips per caption",
+    ]  # fmt: skip
+    counts = list(new.steps.values())
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == int((pool.audio @ pool.text.T >= 0).sum())
+    assert counts[-1] == len(new.found) > 0
+
+
+def test_guards_that_keep_nothing_say_so():
+    audio = np.array([[1, 0], [0.9999, 0.0141]], np.float32)
+    pool = pool_of(audio, np.array([[0, 1]], np.float32), ["one"])
+    settings = settings_of("du", -1.0, mutual_neighbours=1, near_duplicate_cosine=0.5)
+    assert pairs_of(choose(pool, settings, None, set()).new.found) == {
+        (2, 1)
+    }  # the caption's nearest; no duplicate left
+    far = pool_of(np.array([[1, 0]], np.float32), np.array([[1, 0], [0.9, 0.436]], np.float32), ["one", "two"])
+    settings = settings_of("du", -1.0, mutual_neighbours=1)
+    assert pairs_of(choose(far, settings, None, set()).new.found) == {(1, 1)}

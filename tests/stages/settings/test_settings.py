@@ -29,7 +29,7 @@ GOOD = {
         name: {}
         for name in (
             "prepare", "leakage", "rewrite", "paraphrase", "synthesize", "stress", "mix", "audit", "teacher", "student",
-            "curate", "evaluate", "richness", "topics", "report", "machine",
+            "curate", "embed", "evaluate", "richness", "topics", "report", "machine",
         )
     },
     "seed": 0,
@@ -54,13 +54,13 @@ def params(tmp_path, **changes):
 
 
 def test_good_settings_pass(tmp_path):
-    assert check_params(params(tmp_path)) == 19
+    assert check_params(params(tmp_path)) == 20
 
 
 def test_the_repositorys_own_settings_pass():
     for path in [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]:
         if path.is_file():
-            assert check_params(path) == 19
+            assert check_params(path) == 20
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,17 @@ def test_the_repositorys_own_settings_pass():
         ({"datasets__a b": {"kind": "folder", "path": "x"}}, ["'a b' is no name for a dataset"]),
         ({"roles__unpaired__0__dataset": "sonds"}, ["roles.unpaired.0.dataset = 'sonds'", "names: sounds, words"]),
         ({"roles__unpaired": [], "student__sources": {"curated": 1.0}}, ["roles.unpaired is empty", "curated = 1"]),
+        ({"student__sources": {"domain": 0.5}}, ["sources.domain = 0.5", "'du' keeps no original pair"]),
+        (
+            {
+                "student__sources": {"curated": 1.0, "domain": 0.5},
+                "curate__strategy": "ds",
+                "roles__labels": [{"dataset": "sounds"}],
+            },
+            ["sources.curated = 1", "'ds' makes no new pair"],
+        ),
+        ({"curate__strategy": "ads"}, ["'ads' aims at labels, but roles.labels is empty"]),
+        ({"curate__calibration": "csls"}, ["set quantile_audio_text"]),
         ({"roles__text": []}, ["roles.text", "at least 1 item"]),
         ({"roles__text": None}, ["roles.text is missing"]),
         ({"roles__paired__0__share": [0.5, 0.2]}, ["roles.paired.0", "share [0.5, 0.2] must be"]),
@@ -201,7 +212,7 @@ def run(folder, *arguments, **environment):
 def test_the_door(tmp_path):
     params(tmp_path)
     done = run(tmp_path, "-m", "stages.settings")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 19 sections are valid\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 20 sections are valid\n", "")
     params(tmp_path, student__learning_rates={"audio": "3e-4"})
     failed = run(tmp_path, "-m", "stages.settings")
     assert failed.returncode == 2
