@@ -84,9 +84,9 @@ def held_against(truth: Truth, chosen: Chosen, watch: Watch, labels: Mapping[str
 
 
 def label_ranking(audio: Rows, truth: Truth, labels: Mapping[str, np.ndarray]) -> dict[str, tuple[int, float]]:
-    """Return by label how many clips have that sound, and the share of them among the 40 nearest to its prompt.
+    """Return by label how many clips have that sound, and their share among as many nearest to its prompt, 40 at most.
 
-    Labels without a clip in the pool are left out: nothing could be right about them.
+    A perfect teacher reaches 1 for every label. Labels without a clip in the pool are left out.
     """
     columns = {clean_label(name): place for place, name in enumerate(truth.names)}
     known = [label for label in labels if clean_label(label) in columns]
@@ -97,7 +97,7 @@ def label_ranking(audio: Rows, truth: Truth, labels: Mapping[str, np.ndarray]) -
     for label, clips in zip(known, nearest, strict=True):
         heard = truth.clips[:, [columns[clean_label(label)]]].toarray()[:, 0]
         if heard.sum():
-            ranked[label] = (int(heard.sum()), round(float(heard[clips].mean()), 6))
+            ranked[label] = (int(heard.sum()), round(float(heard[clips][: int(heard.sum())].mean()), 6))
     return ranked
 
 

@@ -159,7 +159,8 @@ def _precision_table(summary: dict[str, Any]) -> chapter.Block:
 def _labels_table(summary: dict[str, Any]) -> chapter.Block:
     rows = [[label, found["clips"], found["precision_at_40"]] for label, found in summary["labels"].items()]
     return chapter.table(
-        f"The labels aimed at: how many of the {RANKED} clips nearest to each label's prompt have that sound.",
+        f"The labels aimed at: of the {RANKED} clips nearest to each label's prompt, or of as many as have that "
+        "sound where they are fewer, the share that has it.",
         ["label", "clips in the pool", f"precision at {RANKED}"],
         sorted(rows, key=lambda row: (-row[2], row[0])),
     )

@@ -81,8 +81,8 @@ def test_coverage_counts_clips_and_the_pairs_on_them():
 
 
 def test_labels_are_ranked_by_their_prompts_nearest_clips():
-    truth = Truth([["dog_bark"]] * 30 + [["siren"]] * 30, [[]])
-    audio = np.repeat(np.eye(2, dtype=np.float32), 30, axis=0)
-    prompts = {"dog bark": np.array([1, 0], np.float32), "siren": np.array([1, 0], np.float32), "bell": audio[0]}
-    # The 40 nearest to the first axis: its 30 clips, and 10 others. Nobody has a bell.
-    assert label_ranking(audio, truth, prompts) == {"dog bark": (30, 0.75), "siren": (30, 0.25)}
+    truth = Truth([["dog_bark"]] * 30 + [["siren"]] * 50, [[]])
+    audio = np.repeat(np.eye(2, dtype=np.float32), [30, 50], axis=0)
+    prompts = {"dog bark": audio[0], "siren": audio[0], "bell": audio[0]}
+    # Nearest to the first axis: its 30 clips, then 10 others. Nobody has a bell.
+    assert label_ranking(audio, truth, prompts) == {"dog bark": (30, 1.0), "siren": (50, 0.25)}
