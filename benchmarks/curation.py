@@ -4,7 +4,8 @@ Run it where `recipes/urban.yaml` has run as far as the stage paraphrase (`dvc r
 2 among `roles.retrieval` too); its tables and clips are read, and everything else is done here in one process: features
 once, then for each setting and seed a teacher, and for each arm curation and a student that starts from that teacher.
 The control draws for as many steps on the original pairs alone. A run that was finished is not repeated: each leaves a
-file in `--out` with its figures per clip, which `benchmarks/curation_table.py` makes tables of.
+file in `--out` with its figures per clip, which `benchmarks/curation_table.py` makes tables of. With `--guards` no
+student is trained: it prints how right the pairs of DU are under each guard, means over the seeds.
 
 Settings: `full` (92 % of ESC-50 folds 1 to 3 teach, UrbanSound8K is unpaired: another domain), `low` (14 % teach, the
 other clips of those folds are unpaired: the same domain), `low_urban` (14 % teach, UrbanSound8K is unpaired).
@@ -47,10 +48,10 @@ from clapline.storage import atomic_folder, atomic_path
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.truth import TRUTH
-from clapline.text.prompts import prompted_labels
+from clapline.text.prompts import clean_label, prompted_labels
 from stages.curate.choose import choose, pair_table
 from stages.curate.pool import Pool
-from stages.curate.precision import precision
+from stages.curate.precision import Truth, precision
 from stages.evaluate.benchmarks import retrieval_benchmarks, zero_shot_benchmarks
 from stages.evaluate.encoded import Suites, encode
 from stages.evaluate.parts import retrieval_parts, zero_shot_part
@@ -99,6 +100,19 @@ SOURCES = {
 }
 OTHERS = {"paired": 1.0, "curated": 1.0, "domain": 0.0}
 # Strategy by name: what differs from the published form with the thresholds above. None: no curated pairs.
+# ESC-50's names of sounds that UrbanSound8K calls otherwise.
+SAME = {"dog": "dog bark", "engine": "engine idling"}
+GUARDS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "z_score": {"calibration": "z_score"},
+    "csls": {"calibration": "csls"},
+    "5 mutual neighbours": {"mutual_neighbours": 5},
+    "10 mutual neighbours": {"mutual_neighbours": 10},
+    "3 captions per clip": {"maximum_captions_per_clip": 3},
+    "10 clips per caption": {"maximum_clips_per_caption": 10},
+    "near-duplicates 0.95": {"near_duplicate_cosine": 0.95},
+}
+QUANTILES = (0.985, 0.99, 0.993, 0.995, 0.997)
 CURATED: dict[str, dict[str, Any] | None] = {
     "control": None,
     "du": {"strategy": "du"},
@@ -267,7 +281,32 @@ class Teaching:
         return pairs, figures | {"precision": right.any, "chance": right.chance_any, "judged": right.judged}
 
     def _tags(self, rows: pd.DataFrame) -> list[list[str]]:
-        return [self.world.tags.get(key, []) for key in zip(rows.dataset, rows.clip_id, strict=True)]
+        """Return what is heard in each row's clip, in UrbanSound8K's words where it has them."""
+        known = (self.world.tags.get(key, []) for key in zip(rows.dataset, rows.clip_id, strict=True))
+        return [[SAME.get(clean_label(tag), clean_label(tag)) for tag in tags] for tags in known]
+
+    def guarded(self, clap: Clap) -> list[dict[str, Any]]:
+        """Return how right the pairs of DU are under each guard, by pair and by clip, at several quantiles."""
+        pool = self.pool(clap)
+        truth = Truth(self._tags(pool.audio_rows), self._tags(pool.text_rows))
+        there = np.flatnonzero(truth.clips.sum(axis=0))  # sounds that some clip has
+        sounding = np.asarray(truth.captions[:, there].sum(axis=1)) > 0
+        rows = []
+        for quantile in QUANTILES:
+            for guard, changes in GUARDS.items():
+                settings = Curate.model_validate({"quantile_audio_text": quantile} | changes)
+                found = choose(pool, settings, None, set()).new.found
+                right = truth.judge(found.clip, found.caption)[:, 2]
+                pairs = np.bincount(found.clip, minlength=len(pool.audio))
+                by_clip = np.bincount(found.clip, weights=right, minlength=len(pairs))[pairs > 0] / pairs[pairs > 0]
+                rows.append(
+                    {
+                        "setting": self.name.split("-")[0], "quantile": quantile, "guard": guard, "pairs": len(found),
+                        "clips": len(by_clip), "right": right.mean(), "by clip": by_clip.mean(),
+                        "captions of the pool's sounds": right[sounding[found.caption]].mean(),
+                    }
+                )  # fmt: skip
+        return rows
 
     def measured(self, clap: Clap) -> dict[str, np.ndarray]:
         """Return each measure of each benchmark as sums and numbers of queries per clip, `(clips, 2)`."""
@@ -304,10 +343,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--strategies", nargs="+", default=["control", "du", "ds", "ads"], choices=list(CURATED))
     parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=list(LOSSES), help="none: teachers alone")
+    parser.add_argument("--guards", action="store_true", help="no students: how right pairs are under each guard")
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished runs")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     world = World()
+    if arguments.guards:
+        teachings = [Teaching(world, setting, seed) for setting in arguments.settings for seed in arguments.seeds]
+        rows = pd.DataFrame([row for one in teachings for row in one.guarded(one.teacher(arguments.out))])
+        print(rows.groupby(["setting", "quantile", "guard"], sort=False).mean().round(3).to_markdown())
+        return
     for seed in arguments.seeds:
         for setting in arguments.settings:
             teaching = Teaching(world, setting, seed)

@@ -34,7 +34,7 @@ class Curate(Section):
         None, ge=1, le=1000, description="keep pairs that are among each other's so many nearest"
     )
     near_duplicate_cosine: float | None = Field(
-        None, gt=0, le=1, description="clips this near an earlier one are left out; null: none is"
+        None, gt=0, lt=1, description="clips this near an earlier one are left out; null: none is"
     )
     maximum_captions_per_clip: int | None = Field(None, ge=1, description="best captions kept for each clip")
     maximum_clips_per_caption: int | None = Field(None, ge=1, description="best clips kept for each caption")

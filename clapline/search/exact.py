@@ -80,7 +80,7 @@ class Search:
             return joined(found)
 
         workers = self._workers(least, None)
-        start, size = 0, self._sizes.rows * self._sizes.workers
+        start, size = 0, self._sizes.rows  # few at first: nobody knows how many pairs a row has
         while start < self._count:
             slab = slice(start, min(start + size, self._count))
             row, column, similarity = joined(list(self._swept(slab, workers, task)))

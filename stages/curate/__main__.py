@@ -16,7 +16,6 @@ from clapline.tables.labels import LABELS
 from clapline.tables.pairs import PAIRS
 from clapline.tables.truth import TRUTH
 from clapline.text.prompts import clean_label, fill_prompt
-from stages.curate.calibration import scored
 from stages.curate.choose import Chosen, choose, pair_table
 from stages.curate.listening import copied_examples
 from stages.curate.pool import Pool, read_pool, sampled_similarities
@@ -51,17 +50,19 @@ def main() -> None:
     chosen = choose(pool, settings, np.stack(list(labels.values())) if labels else None, paired, engine, watch)
     pairs = pair_table(pool, chosen, settings.strategy)
     judged = held_against(truth, chosen, watch, label_ranking(pool.audio, truth, labels))
-    found_share = inexact_recall(pool, chosen, settings, engine)
+    found_share = inexact_recall(chosen, settings, engine)
     PAIRS.write("data/curated/pairs.parquet", pairs)
     with atomic_folder("reports/curate") as folder:
         summary = summarise(pool, chosen, pairs, settings, judged, found_share)
         scores = np.empty(0, np.float32)
-        if settings.strategy != "ds" and len(pool.audio):
-            rows = scored(pool.audio, pool.text[chosen.candidates], settings, engine)
-            scores = sampled_similarities(rows.audio, rows.text)
-        listening = copied_examples(folder, pool, chosen, settings, tags, seed, engine)
+        if chosen.new.rows is not None:
+            scores = sampled_similarities(chosen.new.rows.audio, chosen.new.rows.text)
+        listening = copied_examples(folder, pool, chosen, settings, tags, seed)
         write_view(folder, chosen, pairs, settings, summary, scores, *listening)
-    print(f"curate: {settings.strategy} kept {summary['pairs']} pairs of {summary['clips_kept']} unpaired clips")
+    new, original = summary["pairs"] - summary["pairs_original"], summary["pairs_original"]
+    told = [f"{new} new pairs of {summary['clips_kept']} unpaired clips"] if settings.strategy != "ds" else []
+    told += [f"{original} original pairs near a label"] if original else []
+    print(f"curate: {settings.strategy} kept {' and '.join(told) or 'nothing'}")
 
 
 def search_device(machine: Machine, pool: Pool) -> str:
@@ -89,11 +90,11 @@ def tags_of(rows: pd.DataFrame, tags: dict[tuple[str, str], list[str]]) -> list[
     return [tags.get(key, []) for key in zip(rows["dataset"], rows["clip_id"], strict=True)]
 
 
-def inexact_recall(pool: Pool, chosen: Chosen, settings: Curate, engine: Engine) -> float | None:
+def inexact_recall(chosen: Chosen, settings: Curate, engine: Engine) -> float | None:
     """Return the share of the exact pairs that the search finds, None where the search is exact or there was none."""
-    if engine.kind == "exact" or settings.strategy == "ds" or not len(pool.audio):
+    rows = chosen.new.rows
+    if engine.kind == "exact" or rows is None:
         return None
-    rows = scored(pool.audio, pool.text[chosen.candidates], settings, engine)
     if chosen.new.threshold is None:
         return round(recall(rows.audio, rows.text, engine, k=settings.nearest_captions), 6)
     return round(recall(rows.audio, rows.text, engine, threshold=chosen.new.threshold), 6)

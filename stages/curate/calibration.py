@@ -19,7 +19,7 @@ from clapline.params.curate import Curate
 from clapline.search import Engine, Rows, top_k
 
 _ROWS_AT_ONCE = 65_536
-_LEAST_DEVIATION = 1e-4  # of cosines; below it a caption's cosines are all alike and tell nothing
+_LEAST_DEVIATION = 1e-4  # of cosines; up to it a caption's cosines are all alike and tell nothing: its scores are 0
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,13 @@ def scored(audio: Rows, text: np.ndarray, settings: Curate, engine: Engine) -> S
         return Scored(audio, text)
     if settings.calibration == "z_score":
         mean, deviation = background(audio, text)
-        text = np.concatenate([text / deviation[:, None], -(mean / deviation)[:, None]], axis=1)
+        slope = np.where(deviation > _LEAST_DEVIATION, 1 / np.maximum(deviation, _LEAST_DEVIATION), 0.0)
+        text = np.concatenate([text * slope[:, None], -(mean * slope)[:, None]], axis=1)
         return Scored(Extended(audio, 1.0, np.ones((len(audio), 1))), text.astype(np.float32))
-    of_clips = neighbourhood(audio, text, settings.calibration_neighbours, engine)
-    of_captions = neighbourhood(text, audio, settings.calibration_neighbours, engine)
+    # Exactly, whatever searches for pairs: an inexact engine is then judged by the same scores.
+    exact = Engine(device=engine.device)
+    of_clips = neighbourhood(audio, text, settings.calibration_neighbours, exact)
+    of_captions = neighbourhood(text, audio, settings.calibration_neighbours, exact)
     columns = np.stack([-of_clips, np.ones(len(audio))], axis=1)
     text = np.concatenate([text, np.ones((len(text), 1)), -of_captions[:, None]], axis=1)
     return Scored(Extended(audio, 2.0, columns), text.astype(np.float32))
@@ -74,7 +77,7 @@ def background(audio: Rows, text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     covariance = moments / len(audio) - np.outer(centre, centre)
     wide = text.astype(np.float64)
     variance = np.einsum("md,md->m", wide @ covariance, wide)
-    return wide @ centre, np.sqrt(np.maximum(variance, _LEAST_DEVIATION**2))
+    return wide @ centre, np.sqrt(np.maximum(variance, 0.0))
 
 
 def neighbourhood(rows: Rows, others: Rows, neighbours: int, engine: Engine) -> np.ndarray:

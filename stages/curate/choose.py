@@ -13,7 +13,6 @@ from clapline.errors import UserError
 from clapline.params.curate import Curate
 from clapline.search import Engine, highest_similarity, similarities
 from clapline.tables.pairs import PAIRS
-from stages.curate.calibration import scored
 from stages.curate.found import Found, first_of_each
 from stages.curate.pool import Pool, sampled_similarities
 from stages.curate.strategies import Matches, matches, nearest_label
@@ -59,7 +58,7 @@ def choose(
         engine: what searches; None: exactly, on the CPU.
         watch: looks at every new pair before the guards.
 
-    Without unpaired clips there are no new pairs: DU gives none, ADS what DS gives. Raises UserError when a threshold
+    Without unpaired clips there are no new pairs. Raises UserError when a threshold
     selects nothing of what there is.
     """
     engine = engine or Engine()
@@ -81,7 +80,7 @@ def choose(
     if settings.strategy != "ds" and len(pool.audio):
         new = matches(pool.audio, pool.text, candidates, settings, engine, watch and watch.add)
         if not new.steps["found"]:
-            raise UserError(_nothing_found(pool, candidates, settings, engine))
+            raise UserError(_nothing_found(new, settings))
         if not len(new.found):
             kept_by = ", ".join(f"{name}: {pairs:,}" for name, pairs in new.steps.items())
             raise UserError(f"curate: the guards keep no pair ({kept_by}); loosen them")
@@ -106,9 +105,11 @@ def _some(domain: np.ndarray, settings: Curate, near: np.ndarray, kept: np.ndarr
     return domain
 
 
-def _nothing_found(pool: Pool, candidates: np.ndarray, settings: Curate, engine: Engine) -> str:
-    rows = scored(pool.audio, pool.text[candidates], settings, engine)
-    highest, sample = highest_similarity(rows.audio, rows.text), sampled_similarities(rows.audio, rows.text)
+def _nothing_found(new: Matches, settings: Curate) -> str:
+    if settings.strategy == "top_k" or settings.quantile_audio_text is not None:
+        return f"curate: the search ({settings.search}) finds no pair at all; take search: exact"
+    highest = highest_similarity(new.rows.audio, new.rows.text)
+    sample = sampled_similarities(new.rows.audio, new.rows.text)
     return _nothing("curate.sigma_audio_text", settings.sigma_audio_text, highest, sample)
 
 

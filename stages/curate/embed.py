@@ -134,7 +134,7 @@ def _put_in_place(job: Job, clips: pa.Table, captions: pa.Table, place: np.ndarr
     if heard:
         clip_embeddings = Rows(heard, read[0].shape[1])
         _check(NAMES["audio"], len(clips), lambda rows: clip_embeddings[rows])
-    _check(NAMES["text"], len(captions), lambda rows: texts[place[rows]])
+    _check(NAMES["text"], len(texts), lambda rows: texts[rows])  # distinct: captions may well be alike
     for stale in OUTPUT.parent.glob(f".{OUTPUT.name}.*.part"):
         shutil.rmtree(stale)
     with write_embeddings(OUTPUT, job.precision) as writer:

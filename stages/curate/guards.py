@@ -25,10 +25,12 @@ class MutualNeighbours:
         self.captions = len(rows.text)
         of_clips = top_k(rows.audio, rows.text, neighbours, engine=engine)[0]
         of_captions = top_k(rows.text, rows.audio, neighbours, engine=engine)[0]
-        clips = np.repeat(np.arange(len(of_clips)), of_clips.shape[1])
-        captions = np.repeat(np.arange(len(of_captions)), of_captions.shape[1])
+        # An inexact search may find fewer: -1.
+        clips, captions = np.nonzero(of_clips >= 0)[0], np.nonzero(of_captions >= 0)[0]
         self.keys = np.intersect1d(
-            self._key(clips, of_clips.ravel()), self._key(of_captions.ravel(), captions), assume_unique=True
+            self._key(clips, of_clips[of_clips >= 0]),
+            self._key(of_captions[of_captions >= 0], captions),
+            assume_unique=True,
         )
 
     def has(self, clip: np.ndarray, caption: np.ndarray) -> np.ndarray:

@@ -12,9 +12,8 @@ import numpy as np
 from clapline.audio.shards import ShardReader
 from clapline.params.curate import Curate
 from clapline.randomness import generator
-from clapline.search import Engine, top_k
+from clapline.search import top_k
 from clapline.tables.clips import CLIPS, credit
-from stages.curate.calibration import scored
 from stages.curate.choose import Chosen
 from stages.curate.pool import Pool
 
@@ -30,7 +29,7 @@ class Listening:
 
 
 def copied_examples(
-    folder: Path, pool: Pool, chosen: Chosen, settings: Curate, tags: Tags, seed: int, engine: Engine
+    folder: Path, pool: Pool, chosen: Chosen, settings: Curate, tags: Tags, seed: int
 ) -> tuple[list[Listening], list[Listening]]:
     """Copy clips into the folder: of random kept pairs, most similar first, and of random clips without a pair.
 
@@ -39,18 +38,18 @@ def copied_examples(
     new, count = chosen.new.found, settings.examples
     if not count or not len(new):
         return [], []
-    clips = _Clips(folder, pool, tags)
     drawn = generator(seed, "curate", "kept").permutation(len(new))[:count]
-    drawn = drawn[np.argsort(-chosen.similarity[drawn], kind="stable")]
+    drawn = drawn[np.argsort(-new.score[drawn], kind="stable")]
+    without = np.setdiff1d(np.arange(len(pool.audio_rows)), new.clip)
+    left = np.sort(generator(seed, "curate", "rejected").permutation(without)[:count])
+    clips = _Clips(folder, pool, tags, np.concatenate([new.clip[drawn], left]))
     kept = [
-        clips.copied(f"kept_{number:02d}.flac", new.clip[pair], new.caption[pair], f"{chosen.similarity[pair]:.3f}")
+        clips.copied(f"kept_{number:02d}.flac", new.clip[pair], new.caption[pair], f"{new.score[pair]:.3f}")
         for number, pair in enumerate(drawn, start=1)
     ]
-    without = np.setdiff1d(np.arange(len(pool.audio_rows)), new.clip, assume_unique=False)
-    left = np.sort(generator(seed, "curate", "rejected").permutation(without)[:count])
     if not len(left):
         return kept, []
-    rows = scored(pool.audio, pool.text[chosen.candidates], settings, engine)
+    rows = chosen.new.rows
     asked = np.concatenate([rows.audio[row : row + 1] for row in left.tolist()])
     caption, score = top_k(asked, rows.text, 1)
     rejected = [
@@ -65,9 +64,10 @@ def copied_examples(
 class _Clips:
     """Copies clips of the pool, and says of each what it was given and what is really heard."""
 
-    def __init__(self, folder: Path, pool: Pool, tags: Tags) -> None:
+    def __init__(self, folder: Path, pool: Pool, tags: Tags, wanted: np.ndarray) -> None:
         self.folder, self.pool, self.tags, self.reader = folder, pool, tags, ShardReader()
-        clips = CLIPS.read("data/roles/unpaired.parquet")
+        keys = pool.audio_rows.iloc[np.unique(wanted)][["dataset", "clip_id"]]
+        clips = CLIPS.read("data/roles/unpaired.parquet").merge(keys)  # the few that are copied
         self.sources: dict[tuple[str, str], Any] = {
             (row.dataset, row.clip_id): row for row in clips.itertuples(index=False)
         }

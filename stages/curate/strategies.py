@@ -27,6 +27,7 @@ class Matches:
 
     found: Found
     threshold: float | None  # on the score; None: none was used
+    rows: Scored | None = None  # what was searched: the clips, and the captions that could meet one
     steps: dict[str, int] = field(default_factory=dict)  # name of a step → pairs after it, in their order
     duplicates: int = 0  # clips left out as near-duplicates of another
 
@@ -94,17 +95,16 @@ def matches(
     if settings.maximum_clips_per_caption is not None:
         found = capped(found, None, settings.maximum_clips_per_caption)
         steps["clips per caption"] = len(found)
-    return Matches(Found(found.clip, captions[found.caption], found.score), threshold, steps, duplicates)
+    return Matches(Found(found.clip, captions[found.caption], found.score), threshold, rows, steps, duplicates)
 
 
 def _blocks(rows: Scored, settings: Curate, threshold: float | None, engine: Engine) -> Iterator[Found]:
     if settings.strategy == "top_k":
         caption, score = top_k(rows.audio, rows.text, settings.nearest_captions, engine=engine)
-        order = np.argsort(caption, axis=1, kind="stable")
-        clip = np.repeat(np.arange(len(caption)), caption.shape[1])
-        yield Found(
-            clip, np.take_along_axis(caption, order, axis=1).ravel(), np.take_along_axis(score, order, axis=1).ravel()
-        )
+        clip, place = np.nonzero(caption >= 0)  # an inexact search may find fewer
+        found = Found(clip, caption[clip, place], score[clip, place])
+        order = np.lexsort((found.caption, found.clip))
+        yield Found(found.clip[order], found.caption[order], found.score[order])
         return
     for clip, caption, score in threshold_blocks(rows.audio, rows.text, threshold, engine=engine):
         yield Found(clip, caption, score)

@@ -88,14 +88,16 @@ def label_ranking(audio: Rows, truth: Truth, labels: Mapping[str, np.ndarray]) -
 
     A perfect teacher reaches 1 for every label. Labels without a clip in the pool are left out.
     """
-    columns = {clean_label(name): place for place, name in enumerate(truth.names)}
+    columns: dict[str, list[int]] = {}  # datasets may spell a sound differently
+    for place, name in enumerate(truth.names):
+        columns.setdefault(clean_label(name), []).append(place)
     known = [label for label in labels if clean_label(label) in columns]
     if not known or not len(audio):
         return {}
     nearest = top_k(np.stack([labels[label] for label in known]), audio, RANKED)[0]
     ranked = {}
     for label, clips in zip(known, nearest, strict=True):
-        heard = truth.clips[:, [columns[clean_label(label)]]].toarray()[:, 0]
+        heard = truth.clips[:, columns[clean_label(label)]].sum(axis=1) > 0
         if heard.sum():
             ranked[label] = (int(heard.sum()), round(float(heard[clips][: int(heard.sum())].mean()), 6))
     return ranked

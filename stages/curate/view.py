@@ -100,14 +100,16 @@ def words(summary: dict[str, Any]) -> str:
             told += f" It kept {summary['pairs_original']:,} training pairs whose captions are near a label (DS)."
         return told
     told = (
-        f"{name} kept {pairs} pairs. Of {summary['clips_in_pool']:,} unpaired clips {clips} met a caption; {captions} "
-        "met a clip."
+        f"{name} kept {summary['pairs'] - summary['pairs_original']:,} new pairs. Of {summary['clips_in_pool']:,} "
+        f"unpaired clips {clips} met a caption; {captions} met a clip."
     )
+    if summary["pairs_original"]:
+        told += f" Beside them stand {summary['pairs_original']:,} original pairs near a label (DS)."
     right, before = summary["precision"], summary["precision_before_guards"]
     if right["all"] is not None and right["chance_all"] is not None:
         told += (
-            f" In {right['all']:.1%} of the pairs every sound of the caption's own clip is heard in the clip it was "
-            f"given to; any pair at random would reach {right['chance_all']:.1%}."
+            f" In {right['all']:.1%} of the new pairs every sound of the caption's own clip is heard in the clip it "
+            f"was given to; any pair at random would reach {right['chance_all']:.1%}."
         )
         if len(summary["steps"]) > 1:
             told += f" Before the guards it was {before['all']:.1%} of {summary['steps']['found']:,} pairs."
@@ -124,11 +126,10 @@ def _counts_table(summary: dict[str, Any]) -> chapter.Block:
         ["new pairs before the guards" if name == "found" else f"new pairs after the guard: {name}", count]
         for name, count in summary["steps"].items()
     ]
-    rows.append([f"share of new pairs that the {HUBS} greatest hubs hold", summary["hub_share"]])
+    rows.append([f"share of pairs that the {HUBS} captions with most clips hold", summary["hub_share"]])
     names = ["lowest", "lower quartile", "median", "upper quartile", "highest"]
-    rows += [
-        [f"similarity, {name}", value] for name, value in zip(names, summary["similarity_quantiles"], strict=False)
-    ]
+    of = "cosine of caption and nearest label" if summary["strategy"] == "ds" else "cosine of clip and caption"
+    rows += [[f"{of}, {name}", value] for name, value in zip(names, summary["similarity_quantiles"], strict=False)]
     return chapter.table("What was kept.", ["", "value"], rows)
 
 
@@ -195,9 +196,10 @@ def _classes(path: Path, summary: dict[str, Any]) -> list[chapter.Block]:
 def _histogram(path: Path, values: np.ndarray, threshold: float | None, label: str) -> None:
     figure = new_figure(6.4, 3.0)
     axes = figure.subplots()
+    values = values.astype(np.float64)  # bins between scores that are nearly alike are finer than float32
     marks = [] if threshold is None else [threshold]
     low, high = min([float(values.min()), *marks]), max([float(values.max()), *marks])
-    axes.hist(values, bins=80, range=(low, high + 1e-6), color=PALETTE[0])
+    axes.hist(values, bins=80, range=(low, high + max(1e-6, 1e-3 * abs(high))), color=PALETTE[0])
     if threshold is not None:
         axes.axvline(threshold, color=PALETTE[1], linewidth=2, label=f"threshold {threshold:g}")
         figure.legend(frameon=False, loc="outside upper right")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clapline.params.base import read_section
 from clapline.params.curate import Curate
 from clapline.search import Engine, threshold_blocks
 from stages.curate.calibration import Scored
@@ -15,6 +17,7 @@ from stages.curate.guards import MutualNeighbours, near_duplicates
 from tests.stages.curate.pools import cosines, pairs_of, pool_of, random_pool, settings_of, unit
 
 EXACT = Engine()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("neighbours", [1, 3, 10, 1000])
@@ -75,7 +78,13 @@ def test_blocks_of_clips_change_no_pair(monkeypatch):
 
 
 def test_everything_is_off_in_the_published_form():
-    published = Curate()
+    files = [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]
+    read = [read_section("curate", Curate, file) for file in files if "tiny" not in file.name]
+    for published in (Curate(), *read):
+        _check_published(published)
+
+
+def _check_published(published: Curate) -> None:
     assert published.calibration == "none"
     assert published.search == "exact"
     for guard in (

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from clapline.errors import UserError
+from clapline.search import Engine
 from stages.curate.choose import choose, pair_table
 from stages.curate.found import Found, first_of_each
-from stages.curate.guards import capped
+from stages.curate.guards import MutualNeighbours, capped
 from stages.curate.pool import Pool
 from tests.stages.curate.pools import all_paired, pairs_of, pool_of, random_pool, settings_of
 
@@ -158,13 +159,36 @@ def test_what_a_guard_leaves_is_counted_step_by_step():
     assert counts[-1] == len(new.found) > 0
 
 
-def test_guards_that_keep_nothing_say_so():
+def test_the_best_pair_is_always_mutual():
     audio = np.array([[1, 0], [0.9999, 0.0141]], np.float32)
     pool = pool_of(audio, np.array([[0, 1]], np.float32), ["one"])
     settings = settings_of("du", -1.0, mutual_neighbours=1, near_duplicate_cosine=0.5)
-    assert pairs_of(choose(pool, settings, None, set()).new.found) == {
-        (2, 1)
-    }  # the caption's nearest; no duplicate left
+    assert pairs_of(choose(pool, settings, None, set()).new.found) == {(2, 1)}  # the caption's nearest alone
     far = pool_of(np.array([[1, 0]], np.float32), np.array([[1, 0], [0.9, 0.436]], np.float32), ["one", "two"])
     settings = settings_of("du", -1.0, mutual_neighbours=1)
     assert pairs_of(choose(far, settings, None, set()).new.found) == {(1, 1)}
+
+
+def test_guards_that_keep_nothing_say_what_each_left(monkeypatch):
+    monkeypatch.setattr(MutualNeighbours, "has", lambda self, clip, caption: np.zeros(len(clip), bool))
+    with pytest.raises(UserError, match=r"the guards keep no pair \(found: 750, mutual neighbours: 0\); loosen them"):
+        choose(random_pool(), settings_of("du", -1.0, mutual_neighbours=3), None, set())
+
+
+@pytest.mark.parametrize(
+    "guards", [{}, {"mutual_neighbours": 20}, {"calibration": "csls", "quantile_audio_text": 0.9}], ids=str
+)
+@pytest.mark.parametrize("strategy", ["du", "top_k"])
+def test_an_inexact_search_misses_pairs_and_makes_none_up(strategy, guards):
+    pytest.importorskip("faiss")
+    pool = random_pool(10, clips=300, captions=200, dim=16)
+    settings = settings_of(strategy, 0.3, nearest_captions=20, **guards)
+    exact = choose(pool, settings, None, set())
+    some = choose(pool, settings, None, set(), Engine(kind="faiss_ivf", lists=40, probes=1))
+    found = some.new.found
+    assert 0 < len(found) < len(exact.new.found)
+    assert len(pairs_of(found)) == len(found)
+    assert np.isfinite(found.score).all()
+    if strategy == "du" and not guards.get("mutual_neighbours"):
+        assert pairs_of(found) < pairs_of(exact.new.found)
+    assert np.bincount(found.caption, minlength=200).max() < 0.1 * len(found)
