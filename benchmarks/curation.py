@@ -119,6 +119,7 @@ CURATED: dict[str, dict[str, Any] | None] = {
     "ds": {"strategy": "ds"},
     "ads": {"strategy": "ads"},
     "top_k": {"strategy": "top_k"},
+    "du_csls": {"strategy": "du", "calibration": "csls", "quantile_audio_text": 0.985},
 }
 
 

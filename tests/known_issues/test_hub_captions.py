@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from clapline.params.curate import Curate
-from stages.curate.pool import Pool, choose, pair_table
-from stages.curate.precision import precision
-from stages.curate.view import hubs, summarise
+from stages.curate.choose import choose, pair_table
+from stages.curate.pool import Pool
+from stages.curate.precision import Truth
+from stages.curate.summary import Watch, held_against, hubs, summarise
 
 
 def flooded() -> Pool:
@@ -34,10 +35,11 @@ def flooded() -> Pool:
 def curated(**guards) -> tuple[pd.DataFrame, dict]:
     pool = flooded()
     settings = Curate(strategy="du", sigma_audio_text=0.75, **guards)
-    chosen = choose(pool, settings, None, set())
+    truth = Truth([[]] * 40, [[]] * 21)
+    watch = Watch(truth, pool, settings)
+    chosen = choose(pool, settings, None, set(), watch=watch)
     pairs = pair_table(pool, chosen, "du")
-    nothing = precision([[]] * 40, [[]] * 21, chosen.new.clip, chosen.new.caption, chosen.candidates)
-    return pairs, summarise(pool, chosen, pairs, settings, nothing)
+    return pairs, summarise(pool, chosen, pairs, settings, held_against(truth, chosen, watch, {}), None)
 
 
 def test_the_published_form_is_flooded_and_says_so():
