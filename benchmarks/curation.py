@@ -48,7 +48,7 @@ from clapline.storage import atomic_folder, atomic_path
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.truth import TRUTH
-from clapline.text.prompts import clean_label, prompted_labels
+from clapline.text.prompts import clean_label, fill_prompt, prompted_labels
 from stages.curate.choose import choose, pair_table
 from stages.curate.pool import Pool
 from stages.curate.precision import Truth, precision
@@ -120,6 +120,10 @@ CURATED: dict[str, dict[str, Any] | None] = {
     "ads": {"strategy": "ads"},
     "top_k": {"strategy": "top_k"},
     "du_csls": {"strategy": "du", "calibration": "csls", "quantile_audio_text": 0.985},
+    # Other caption pools: the target's labels in two sentences; AudioCaps' training captions, 5,000 of them.
+    "du_named": {"strategy": "du", "captions": "named", "quantile_audio_text": 0.985},
+    "du_named_z": {"strategy": "du", "captions": "named", "quantile_audio_text": 0.985, "calibration": "z_score"},
+    "du_audiocaps": {"strategy": "du", "captions": "audiocaps", "quantile_audio_text": 0.9995},
 }
 
 
@@ -195,6 +199,23 @@ class Teaching:
         audio = self.world.encode_clips(clap, self.unpaired)
         return Pool(audio, text, self.unpaired[["dataset", "clip_id"]], captions)
 
+    def named_captions(self) -> pd.DataFrame:
+        """Return two sentences for each of the target's labels, as rows of captions."""
+        rows = [
+            {"dataset": "named", "clip_id": label, "caption_index": index, "text": fill_prompt(prompt, label)}
+            for label in map(clean_label, self.world.labels[self.setting.labels])
+            for index, prompt in enumerate(("{label}", "this is a sound of {label}"))
+        ]
+        self.world.tags |= {("named", row["clip_id"]): [row["clip_id"]] for row in rows}
+        return pd.DataFrame(rows)
+
+    def audiocaps_captions(self) -> pd.DataFrame:
+        """Return 5,000 of AudioCaps' training captions, evenly spaced, from the mirror."""
+        table = pd.read_csv(Path(os.environ["CLAPLINE_MIRROR"]) / "audiocaps" / "train.csv").drop_duplicates("caption")
+        table = table.iloc[np.linspace(0, len(table) - 1, 5000).round().astype(int)]
+        keys = {"dataset": "audiocaps", "clip_id": table.audiocap_id.astype(str), "caption_index": 0}
+        return pd.DataFrame(keys | {"text": table.caption}).reset_index(drop=True)
+
     def labels(self, clap: Clap, prompt: str = "this is a sound of {label}") -> np.ndarray:
         """Return the embedded prompts of the target's labels."""
         return clap.encode_texts(sorted(prompted_labels([prompt], self.world.labels[self.setting.labels])[0]))
@@ -268,10 +289,12 @@ class Teaching:
 
     def curated(self, clap: Clap, changes: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return the curated pairs, and what they are worth: their number, clips, precision."""
+        changes = dict(changes)
+        captions = changes.pop("captions", None)
         settings = Curate.model_validate(
             {"sigma_audio_text": SIGMA_AUDIO_TEXT, "sigma_text_text": self.setting.sigma_text_text} | changes
         )
-        pool = self.pool(clap)
+        pool = self.pool(clap, captions and getattr(self, f"{captions}_captions")())
         labels = self.labels(clap) if settings.strategy in ("ds", "ads") else None
         chosen = choose(pool, settings, labels, set(zip(self.paired.dataset, self.paired.clip_id, strict=True)))
         clip_tags, caption_tags = self._tags(pool.audio_rows), self._tags(pool.text_rows)
