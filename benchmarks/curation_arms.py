@@ -38,7 +38,6 @@ SOURCES = {
     "ads": {"paired": 0.0, "curated": 1.0, "domain": 1.0},
 }
 OTHERS = {"paired": 1.0, "curated": 1.0, "domain": 0.0}
-# Strategy by name: what differs from the published form with the thresholds above. None: no curated pairs.
 # ESC-50's names of sounds that UrbanSound8K calls otherwise.
 SAME = {"dog": "dog bark", "engine": "engine idling"}
 GUARDS: dict[str, dict[str, Any]] = {
@@ -52,6 +51,7 @@ GUARDS: dict[str, dict[str, Any]] = {
     "near-duplicates 0.95": {"near_duplicate_cosine": 0.95},
 }
 QUANTILES = (0.985, 0.99, 0.993, 0.995, 0.997)
+# Strategy by name: what differs from the published form with the thresholds above. None: no curated pairs.
 CURATED: dict[str, dict[str, Any] | None] = {
     "control": None,
     "du": {"strategy": "du"},

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def search_device(machine: Machine, pool: Pool) -> str:
-    """Return where to multiply: where models run, but on the CPU what is done there before torch is loaded."""
+    """Return where to multiply: where models run, or for few products the CPU, for which torch is not loaded."""
     if len(pool.audio) * len(pool.text) < SMALL:
         return "cpu"
     from clapline.model.device import choose_device

@@ -58,8 +58,10 @@ def choose(
         engine: what searches; None: exactly, on the CPU.
         watch: looks at every new pair before the guards.
 
-    Without unpaired clips there are no new pairs. Raises UserError when a threshold
-    selects nothing of what there is.
+    Without unpaired clips there are no new pairs.
+
+    Raises:
+        UserError: a threshold selects nothing of what there is, or the guards keep nothing of it.
     """
     engine = engine or Engine()
     candidates = first_of_each(pool.text_rows["text"].tolist())
