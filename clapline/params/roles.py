@@ -45,6 +45,23 @@ class PairedEntry(Entry):
     use: Literal["train", "val"] = Field("train", description="train: learn from it; val: choose the best epoch")
 
 
+class HierarchyEntry(Entry):
+    """Clips with caption trees: their own, or trees built of captions, tags and labels with an ontology."""
+
+    trees: Literal["own", "built"] = Field("own", description="own: the clips' own trees; built: of what clips have")
+    ontology: str | None = Field(
+        None, min_length=1, description="AudioSet's ontology.json, for trees: built; relative to the repository"
+    )
+
+    @model_validator(mode="after")
+    def _ontology_where_trees_are_built(self) -> HierarchyEntry:
+        if self.trees == "built" and self.ontology is None:
+            raise ValueError("trees: built needs ontology: the path of AudioSet's ontology.json")
+        if self.trees == "own" and self.ontology is not None:
+            raise ValueError("ontology serves trees: built alone; leave it out, or write trees: built")
+        return self
+
+
 class Roles(Section):
     """The parts of a run; training parts first, evaluation parts last."""
 
@@ -64,7 +81,7 @@ class Roles(Section):
     labels: list[Entry] = Field(default_factory=list, description="label sets that DS and ADS aim at (text only)")
     retrieval: list[Entry] = Field(min_length=1, description="benchmarks: captions as queries, clips as gallery")
     zero_shot: list[Entry] = Field(default_factory=list, description="labelled clips to classify by prompts")
-    hierarchy: list[Entry] = Field(default_factory=list, description="clips with caption trees, for traversal")
+    hierarchy: list[HierarchyEntry] = Field(default_factory=list, description="clips with caption trees, for traversal")
 
 
 TRAINING_ROLES = ("paired", "unpaired", "text")

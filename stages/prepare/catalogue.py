@@ -18,7 +18,7 @@ from clapline.tables.truth import TRUTH
 from stages.prepare.fingerprint_matches import matching_clips
 from stages.prepare.leaks import without_leaks
 from stages.prepare.overview import Found, write_overview
-from stages.prepare.roles import label_rows, selected, truth_rows, with_paired_share
+from stages.prepare.roles import NO_TREE, label_rows, selected, truth_rows, with_paired_share, without_treeless
 
 INDEX = Path("data/index")
 FINGERPRINTS = Path("data/fingerprints")
@@ -42,6 +42,9 @@ def main() -> None:
                 f"leakage.exclusions: {name} lists no recording; a dataset of kind exclusions or exclusions_file does"
             )
     chosen = {role: selected(role, getattr(roles, role), index, seed) for role in ROLES}
+    chosen["hierarchy"], treeless = without_treeless(chosen["hierarchy"])
+    if treeless:
+        rejects = pd.concat([rejects, REJECTS.frame(treeless)], ignore_index=True)
     matches = None
     if leakage.fingerprints:
         progress = read_section("machine", Machine).progress
@@ -57,6 +60,8 @@ def main() -> None:
     LABELS.write(TABLES / "labels.parquet", LABELS.frame(label_rows(tables["labels"])))
     write_overview(REPORT, Found(index, rejects, tables, leaks, matches))
     print(f"catalogue: {len(leaks)} clips left the training roles" + _by_role(leaks))
+    if treeless:
+        print(f"catalogue: {len(treeless)} clips left roles.hierarchy: {NO_TREE} (listed in {REPORT}/rejects.csv)")
 
 
 def _by_role(leaks: pd.DataFrame) -> str:

@@ -8,11 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from clapline.datasets.sources import user_path
 from clapline.errors import UserError
-from clapline.params.roles import Entry
+from clapline.params.roles import Entry, HierarchyEntry
 from clapline.randomness import derived_seed
+from clapline.text.ontology import Ontology
+from clapline.text.trees import built_tree
 
 _SHOWN_VALUES = 12
+NO_TREE = "no caption tree can be built, left out of the role hierarchy: fewer than two levels"
 # Roles whose rows may be captions without audio.
 _TEXT_ROLES = ("text", "labels")
 
@@ -20,9 +24,10 @@ _TEXT_ROLES = ("text", "labels")
 def selected(role: str, entries: Sequence[Entry], index: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     """Return the clips of a role, in the order of its entries, each clip once (the first entry has it).
 
-    `index` has the clip table of each dataset. In `paired` the split becomes the entry's `use`. Raises UserError when
-    an entry selects nothing, a condition names a value that does not exist, clips lack what the role needs, or a clip
-    stands in both paired train and val.
+    `index` has the clip table of each dataset. In `paired` the split becomes the entry's `use`. In `hierarchy` built
+    trees take the place of the clips' own; they are empty where none can be built (`without_treeless`). Raises
+    UserError when an entry selects nothing, a condition names a value that does not exist, clips lack what the role
+    needs, or a clip stands in both paired train and val.
     """
     parts = []
     for number, entry in enumerate(entries):
@@ -30,7 +35,10 @@ def selected(role: str, entries: Sequence[Entry], index: Mapping[str, pd.DataFra
         clips = in_share(matching(index[entry.dataset], entry, where), entry.share, seed)
         if clips.empty:
             raise UserError(f"{where}: no clip of {entry.dataset} is selected; widen `where` or `share`")
-        _check_needs(role, clips, f"{where} ({entry.dataset})")
+        built = isinstance(entry, HierarchyEntry) and entry.trees == "built"
+        if built:
+            clips = with_built_trees(clips, entry, where)
+        _check_needs(role, clips, f"{where} ({entry.dataset})", treeless=built)
         parts.append(clips.assign(split=entry.use) if role == "paired" else clips)
     if not parts:
         return next(iter(index.values())).iloc[:0]
@@ -65,6 +73,34 @@ def matching(clips: pd.DataFrame, entry: Entry, where: str) -> pd.DataFrame:
         if wanted is not None:
             clips = clips[clips[column].isin(wanted)]
     return clips
+
+
+def with_built_trees(clips: pd.DataFrame, entry: HierarchyEntry, where: str) -> pd.DataFrame:
+    """Return the clips with caption trees built with the entry's ontology; empty ones where none can be built.
+
+    Raises:
+        UserError: the ontology cannot be read, or no clip gets a tree.
+    """
+    ontology = Ontology.read(user_path(entry.ontology or ""))
+    trees = [
+        list(built_tree(clip.captions, clip.tags, clip.label if isinstance(clip.label, str) else None, ontology))
+        for clip in clips.itertuples()
+    ]
+    if not any(trees):
+        raise UserError(
+            f"{where}: no caption tree can be built for any of {len(clips)} clips of {entry.dataset}: expected a "
+            "caption of several events, or a tag or label that lies below a class of the ontology"
+        )
+    return clips.assign(caption_tree=pd.Series(trees, index=clips.index, dtype=object))
+
+
+def without_treeless(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Return the clips of `hierarchy` that have caption trees, and the others as rows of `tables.clips.REJECTS`."""
+    has_tree = clips["caption_tree"].map(len) > 0
+    rows = [
+        {"dataset": clip.dataset, "path": clip.clip_id, "reason": NO_TREE} for clip in clips[~has_tree].itertuples()
+    ]
+    return clips[has_tree].reset_index(drop=True), rows
 
 
 def recordings(clips: pd.DataFrame) -> pd.Series:
@@ -153,13 +189,13 @@ def truth_rows(unpaired: pd.DataFrame, text: pd.DataFrame) -> list[dict[str, Any
     return [rows[key] for key in sorted(rows)]
 
 
-def _check_needs(role: str, clips: pd.DataFrame, where: str) -> None:
+def _check_needs(role: str, clips: pd.DataFrame, where: str, *, treeless: bool = False) -> None:
     silent = (clips["shard"] == "").sum()
     if role not in _TEXT_ROLES and silent:
         raise UserError(f"{where}: {silent} items are captions without audio; only the text role takes them")
     if role in {"zero_shot", "labels"} and clips["label"].isna().any():
         raise UserError(f"{where}: {clips['label'].isna().sum()} clips have no label, which {role} needs")
-    if role == "hierarchy" and not clips["caption_tree"].map(len).all():
+    if role == "hierarchy" and not treeless and not clips["caption_tree"].map(len).all():
         raise UserError(
             f"{where}: {(clips['caption_tree'].map(len) == 0).sum()} clips have no caption tree, which {role} needs"
         )

@@ -1,5 +1,6 @@
 """The catalogue's door on a small index: tables, hidden answers, the chapter, equal bytes."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -143,6 +144,29 @@ def test_a_share_of_the_pairs_changes_what_teaches_alone(indexed):
     assert set(text["clip_id"]) == set(paired[paired["split"] == "train"]["clip_id"])
     assert set(paired["clip_id"]) < set(held["paired"]["clip_id"])
     assert read_json("reports/catalogue/summary.json")["roles"]["paired train.birds"]["clips"] == 8
+
+
+def test_clips_without_a_built_tree_are_set_aside_counted_and_listed(indexed, capsys):
+    nodes = [{"id": "1", "name": "Bird", "child_ids": ["2"]}, {"id": "2", "name": "Owl", "child_ids": []}]
+    Path("ontology.json").write_text(json.dumps(nodes))
+    whole = catalogue()
+    capsys.readouterr()
+    entry = f"{{dataset: birds, where: {{split: [test]}}, trees: built, ontology: {Path('ontology.json').resolve()}}}"
+    Path("params.yaml").write_text(PARAMS.replace("  zero_shot", f"  hierarchy: [{entry}]\n  zero_shot"))
+    built = catalogue()
+    assert "catalogue: 10 clips left roles.hierarchy: no caption tree can be built" in capsys.readouterr().out
+    hierarchy = CLIPS.read("data/roles/hierarchy.parquet")
+    # The caption, "an owl", says no more than the label.
+    assert [list(tree) for tree in hierarchy["caption_tree"]] == [["Bird.", "Owl."]] * 10
+    summary = read_json("reports/catalogue/summary.json")
+    assert summary["rejects"] == {"birds": 15 + 10, "town": 15}
+    assert summary["roles"]["hierarchy.birds"]["clips"] == 10
+    listed = Path("reports/catalogue/rejects.csv").read_text().splitlines()
+    assert sum("no caption tree can be built" in line for line in listed) == 10
+    assert any(line.startswith("birds,040,") for line in listed)
+    changed = {name for name in whole if whole[name] != built[name] and name.startswith("data/")}
+    assert changed == {"data/roles/hierarchy.parquet"}
+    assert catalogue() == built
 
 
 def test_a_missing_index_is_one_line(indexed, capsys):

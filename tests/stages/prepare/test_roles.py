@@ -1,12 +1,15 @@
 """Roles: shares are nested complements over whole recordings; leaks leave the training side; faults are named."""
 
+import json
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapline.errors import UserError
-from clapline.params.roles import Entry, PairedEntry, Where
+from clapline.params.base import validated
+from clapline.params.roles import Entry, HierarchyEntry, PairedEntry, Where
 from clapline.tables.clips import CLIPS
 from stages.prepare.leaks import EVALUATED, HIDDEN, PAIRED, VALIDATED, without_leaks
 from stages.prepare.roles import (
@@ -17,6 +20,7 @@ from stages.prepare.roles import (
     selected,
     truth_rows,
     with_paired_share,
+    without_treeless,
 )
 
 
@@ -164,6 +168,56 @@ def test_needs_of_roles():
         selected("unpaired", [Entry(dataset="words")], index, 0)
     assert ids(selected("text", [Entry(dataset="words")], index, 0)) == ["w"]
     assert selected("hierarchy", [], index, 0).empty
+
+
+@pytest.fixture
+def animals(tmp_path):
+    nodes = [{"id": "1", "name": "Animal", "child_ids": ["2"]}, {"id": "2", "name": "Dog", "child_ids": []}]
+    (tmp_path / "ontology.json").write_text(json.dumps(nodes))
+    return str(tmp_path / "ontology.json")
+
+
+def test_trees_are_built_where_asked_for(animals):
+    rows = [
+        clip("dog", tree=["Its own.", "Tree."]),
+        clip("cat", label="cat", tags=["cat"]),
+        clip("hound", label=None, tags=["Dog", "bell"]) | {"captions": ["A dog barks while a bell rings"]},
+        clip("none", label=None, tags=[]) | {"captions": []},
+    ]
+    index = {"a": frame(*rows)}
+    built = HierarchyEntry(dataset="a", trees="built", ontology=animals)
+    chosen = selected("hierarchy", [built], index, 0)
+    kept, left_out = without_treeless(chosen)
+    assert {clip.clip_id: list(clip.caption_tree) for clip in kept.itertuples()} == {
+        "dog": ["Animal.", "Dog."],  # its caption, "a dog", says no more
+        "hound": ["Animal.", "Dog.", "A dog barks.", "A dog barks while a bell rings."],
+    }
+    assert [(row["dataset"], row["path"]) for row in left_out] == [("a", "cat"), ("a", "none")]
+    # The clips of the other roles keep what they came with.
+    assert [list(tree) for tree in index["a"]["caption_tree"]] == [["Its own.", "Tree."], [], [], []]
+    own = [HierarchyEntry(dataset="a", where=Where(label=["dog"]))]
+    kept, left_out = without_treeless(selected("hierarchy", own, index, 0))
+    assert (list(kept["caption_tree"].iloc[0]), left_out) == (["Its own.", "Tree."], [])
+    assert without_treeless(frame())[1] == []
+
+
+def test_faults_of_built_trees(animals, tmp_path):
+    index = {"a": frame(clip("1", label="cat", tags=["cat"]))}
+    with pytest.raises(
+        UserError, match=r"roles.hierarchy.0: no caption tree can be built for any of 1 clips of a: exp"
+    ):
+        selected("hierarchy", [HierarchyEntry(dataset="a", trees="built", ontology=animals)], index, 0)
+    gone = str(tmp_path / "gone.json")
+    with pytest.raises(UserError, match=r"gone.json: No such file or directory; expected a list"):
+        selected("hierarchy", [HierarchyEntry(dataset="a", trees="built", ontology=gone)], index, 0)
+    for values, fault in (
+        ({"trees": "built"}, "hierarchy: trees: built needs ontology"),
+        ({"ontology": animals}, "ontology serves trees: built alone"),
+        ({"trees": "made"}, "'own' or 'built'"),
+        ({"trees": "built", "ontology": ""}, "at least 1 character"),
+    ):
+        with pytest.raises(UserError, match=fault):
+            validated(HierarchyEntry, {"dataset": "a", **values}, "hierarchy")
 
 
 def test_overlaps_within_a_role():
