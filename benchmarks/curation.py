@@ -66,7 +66,8 @@ from stages.curate.pool import Pool
 from stages.curate.precision import Truth, precision
 from stages.evaluate.benchmarks import retrieval_benchmarks, zero_shot_benchmarks
 from stages.evaluate.encoded import Suites, encode
-from stages.evaluate.parts import retrieval_parts, zero_shot_part
+from stages.evaluate.retrieval import retrieval_parts
+from stages.evaluate.zero_shot import zero_shot_part
 from stages.prepare.roles import in_share, recordings
 from stages.train.checkpoints import Checkpoint
 from stages.train.clip_inputs import CachedFeatures
@@ -292,9 +293,11 @@ class Teaching:
         def clips(frame: pd.DataFrame) -> VectorGallery:
             return VectorGallery(self.world.encode_clips(clap, frame))
 
-        encoded = encode("study", self.world.suites, clips, clap.encode_texts)
-        parts = [part for benchmark in self.world.suites.retrieval for part in retrieval_parts(benchmark, encoded)]
-        parts += [zero_shot_part(benchmark, encoded) for benchmark in self.world.suites.zero_shot]
+        encoded = encode("study", self.world.suites, clips, clap.encode_text_gaussians)
+        parts = [
+            part for benchmark in self.world.suites.retrieval for part in retrieval_parts(benchmark, encoded, self.seed)
+        ]
+        parts += [zero_shot_part(benchmark, encoded, self.seed) for benchmark in self.world.suites.zero_shot]
         for part in parts:
             measures = {"zero_shot": ("accuracy",), "t2a": ("r10", "map10"), "t2a_level2": ("r10",)}.get(part.name, ())
             for measure in measures:

@@ -244,10 +244,11 @@ def read_intervals(rev: str) -> list[dict[str, Any]] | None:
     """Return the intervals of an experiment's evaluation from DVC's cache; None where it no longer has them."""
     import dvc.api
     from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexDirError
 
     try:
         return json.loads(dvc.api.read(INTERVALS, rev=rev))
-    except (DvcException, OSError):
+    except (DvcException, DataIndexDirError, OSError):
         return None
 
 

@@ -32,3 +32,18 @@ def chance_average_precision(relevance: Relevance, k: int) -> float:
     i = np.arange(1, min(k, m) + 1)[None, :]
     at_rank = r / m * (1 + (i - 1) * (r - 1) / max(m - 1, 1)) / i
     return float(np.mean(at_rank.sum(axis=1) / np.minimum(relevance.counts, k)))
+
+
+def chance_reciprocal_rank(relevance: Relevance, k: int) -> float:
+    """Return the MRR@k that a random order has on average."""
+    hits = [0.0] + [chance_any_hit(relevance, i) for i in range(1, min(k, relevance.gallery_size) + 1)]
+    return float(sum((hits[i] - hits[i - 1]) / i for i in range(1, len(hits))))
+
+
+def chance_median_rank(relevance: Relevance) -> float:
+    """Return the rank within which a random order has the best relevant item of half of the queries."""
+    low, high = 1, relevance.gallery_size
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if chance_any_hit(relevance, middle) >= 0.5 else (middle + 1, high)
+    return float(low)

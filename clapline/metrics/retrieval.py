@@ -44,6 +44,15 @@ class Relevance:
         """Relevant items per query, `(queries,)`."""
         return np.diff(self.starts)
 
+    def moved(self, places: np.ndarray) -> Relevance:
+        """Return the table in which item i is `places[i]` instead; `places` is a permutation of the gallery.
+
+        The items of a query are ascending again: with a drawn permutation this is the control of shuffled labels.
+        """
+        owner = np.repeat(np.arange(len(self.starts) - 1), self.counts)
+        items = places[self.items]
+        return Relevance(self.starts, items[np.lexsort((items, owner))], self.gallery_size)
+
     def subset(self, queries: np.ndarray) -> Relevance:
         """Return the table of the given queries, in the order given."""
         counts = self.counts[queries]
@@ -99,7 +108,7 @@ def recall_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
 
 def any_hit_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
     """Return 1 where any relevant item is in the top k, else 0 (LAION-CLAP's audio-to-text R@k), `(queries,)`."""
-    return (ranks[relevance.starts[:-1]] <= k).astype(np.float64)
+    return (best_ranks(ranks, relevance) <= k).astype(np.float64)
 
 
 def average_precision_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
@@ -111,3 +120,17 @@ def average_precision_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> n
     order = np.arange(len(ranks)) - np.repeat(relevance.starts[:-1], relevance.counts) + 1
     precision = np.where(ranks <= k, order / ranks, 0.0)
     return np.add.reduceat(precision, relevance.starts[:-1]) / np.minimum(relevance.counts, k)
+
+
+def best_ranks(ranks: np.ndarray, relevance: Relevance) -> np.ndarray:
+    """Return the rank of each query's best relevant item, `(queries,)` int64."""
+    return ranks[relevance.starts[:-1]]
+
+
+def reciprocal_rank_at_k(ranks: np.ndarray, relevance: Relevance, k: int) -> np.ndarray:
+    """Return 1 / rank of the best relevant item where it is in the top k, else 0, `(queries,)`: its mean is MRR@k.
+
+    AP@k of a query with one relevant item.
+    """
+    best = best_ranks(ranks, relevance)
+    return np.where(best <= k, 1.0 / best, 0.0)

@@ -25,3 +25,12 @@ def check_embeddings(name: str, embeddings: np.ndarray, rows: int) -> np.ndarray
     if rows > 1 and np.abs(embeddings - embeddings[0]).max() < 1e-6:
         raise UserError(f"{name}: all {rows} embeddings are equal; the model has collapsed")
     return embeddings
+
+
+def check_variances(name: str, log_variance: np.ndarray) -> np.ndarray:
+    """Return the log variances `(rows, dim)` of Gaussians. Raises UserError on NaN or inf, also of the variances."""
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(np.exp(log_variance.astype(np.float64))).all(axis=1)
+    if bad.any():
+        raise UserError(f"{name}: the variances of {int(bad.sum())} of {len(bad)} embeddings hold NaN or inf")
+    return log_variance

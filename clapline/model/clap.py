@@ -236,26 +236,38 @@ class Clap(nn.Module):
             return self.pooling.cosines(text * math.sqrt(text.shape[-1]), audio)
         return (audio.mean.float() @ text.float().T).T
 
-    @torch.inference_mode()
     def encode_texts(self, captions: Sequence[str]) -> np.ndarray:
-        """Return unit embeddings `(captions, dimension)`, float32, in evaluation mode.
+        """Return unit embeddings `(captions, dimension)`, float32, in evaluation mode; of Gaussians the means.
 
         Captions are encoded sorted by length, each distinct one once, so that equal captions get equal embeddings.
 
         Raises:
             UserError: a single text instead of a list of them, whose letters would be taken for captions.
         """
+        return self.encode_text_gaussians(captions)[0]
+
+    @torch.inference_mode()
+    def encode_text_gaussians(self, captions: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what `encode_texts` does, and the log variances `(captions, dimension)`, None of points.
+
+        Raises:
+            UserError: as for `encode_texts`.
+        """
         if isinstance(captions, str):
             raise UserError(f"captions must be a list of texts: [{captions!r}]")
         self.eval()
         distinct = sorted(set(captions), key=lambda caption: (len(caption), caption))
-        parts = [np.zeros((0, self.dimension), np.float32)]
+        parts: list[list[np.ndarray]] = [[np.zeros((0, self.dimension), np.float32)] for _ in range(2)]
         for start in range(0, len(distinct), ENCODE_BATCH):
             inputs = self.text.prepare(distinct[start : start + ENCODE_BATCH])
-            inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-            parts.append(self.embed_text(inputs).mean.float().cpu().numpy())
-        rows = {caption: row for row, caption in enumerate(distinct)}
-        return np.concatenate(parts)[[rows[caption] for caption in captions]]
+            embeddings = self.embed_text({name: tensor.to(self.device) for name, tensor in inputs.items()})
+            for found, part in zip((embeddings.mean, embeddings.log_variance), parts, strict=True):
+                if found is not None:
+                    part.append(found.float().cpu().numpy())
+        places = {caption: row for row, caption in enumerate(distinct)}
+        rows = [places[caption] for caption in captions]
+        means, widths = map(np.concatenate, parts)
+        return means[rows], widths[rows] if self.settings.head.distribution == "gaussian" else None
 
     @torch.inference_mode()
     def encode_waveforms(self, waveforms: Sequence[np.ndarray], sample_rate_hz: int) -> np.ndarray:

@@ -97,12 +97,19 @@ def clip_features(
 
 @torch.inference_mode()
 def gallery_of_inputs(clap: Clap, batches: Iterable[AudioInputs]) -> Gallery:
-    """Return what captions are searched in: the clips' vectors, or under text-aware pooling their frames."""
+    """Return what captions are searched in: the clips' vectors, or under text-aware pooling their frames.
+
+    Of Gaussians the vectors are the means, with the log variances beside them.
+    """
     clap.eval()
     heard = (clap.hear(inputs.to(clap.device)) for inputs in batches)
     if not clap.text_aware:
-        parts = [np.zeros((0, clap.dimension), np.float32)]
-        return VectorGallery(np.concatenate([*parts, *(part.mean.float().cpu().numpy() for part in heard)]))
+        none = np.zeros((0, clap.dimension), np.float32)
+        parts = [(part.mean, part.log_variance) for part in heard]
+        means = np.concatenate([none, *(mean.float().cpu().numpy() for mean, _ in parts)])
+        if clap.settings.head.distribution != "gaussian":
+            return VectorGallery(means)
+        return VectorGallery(means, np.concatenate([none, *(width.float().cpu().numpy() for _, width in parts)]))
     states = [(part.states.half().cpu(), part.mask.cpu()) for part in heard]
     frames, mask = torch.cat([part for part, _ in states]), torch.cat([part for _, part in states])
     return FrameGallery(frames, mask, clap.pooling, clap.device)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clapline.errors import UserError
-from clapline.metrics.sanity import check_embeddings
+from clapline.metrics.sanity import check_embeddings, check_variances
 from clapline.metrics.similarity import Gallery, similarities
 
 if TYPE_CHECKING:
@@ -29,16 +29,18 @@ _NUMBERS_AT_ONCE = 2**27  # of frames on the device: 256 MiB in half precision
 
 @dataclass(frozen=True)
 class VectorGallery:
-    """Clips as unit vectors `(clips, dim)`, float32."""
+    """Clips as unit vectors `(clips, dim)`, float32; of Gaussians the means, with their `log_variance` beside them."""
 
     vectors: np.ndarray
+    log_variance: np.ndarray | None = None  # (clips, dim) float32
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> VectorGallery:
         """Return the clips of these rows, in this order."""
-        return VectorGallery(self.vectors[np.asarray(rows, dtype=np.int64)])
+        chosen = np.asarray(rows, dtype=np.int64)
+        return VectorGallery(self.vectors[chosen], None if self.log_variance is None else self.log_variance[chosen])
 
     def cosines(self, texts: np.ndarray) -> np.ndarray:
         """Return `(n, clips)`: summed in float64 and rounded to float32, so that equal embeddings tie exactly."""
@@ -47,6 +49,8 @@ class VectorGallery:
     def check(self, name: str, rows: int) -> None:
         """Raise UserError on another number of rows, none, NaN, lengths that are not 1, or rows all alike."""
         check_embeddings(name, self.vectors, rows)
+        if self.log_variance is not None:
+            check_variances(name, self.log_variance)
 
 
 class FrameGallery:

@@ -82,6 +82,9 @@ class Roles(Section):
     retrieval: list[Entry] = Field(min_length=1, description="benchmarks: captions as queries, clips as gallery")
     zero_shot: list[Entry] = Field(default_factory=list, description="labelled clips to classify by prompts")
     hierarchy: list[HierarchyEntry] = Field(default_factory=list, description="clips with caption trees, for traversal")
+    judgements: list[str] = Field(
+        default_factory=list, description="datasets of relevance judgements on captions of `retrieval`"
+    )
 
 
 TRAINING_ROLES = ("paired", "unpaired", "text")

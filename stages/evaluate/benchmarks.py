@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from clapline.errors import UserError
 from clapline.metrics.retrieval import Relevance
+from clapline.text.prompt_templates import PROMPT_TEMPLATES, prompt_sentences
 from clapline.text.prompts import clean_label, prompted_labels
 
 
@@ -26,20 +28,37 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Queries whose answers people judged, as rows of a benchmark's captions, and which clips they found relevant."""
+
+    queries: np.ndarray
+    relevance: Relevance
+
+
+@dataclass(frozen=True)
 class Retrieval:
-    """One dataset's benchmark: distinct captions and clips; a caption is relevant to every clip that holds its text."""
+    """One dataset's benchmark: captions and clips; `queries` names each caption.
+
+    Distinct captions are relevant to every clip that holds their text; as `rows` every caption of every clip stands
+    for itself, and is relevant to its own clip alone.
+    """
 
     dataset: str
     clips: pd.DataFrame
     captions: list[str]
+    queries: list[str]
     text_to_audio: Relevance
     audio_to_text: Relevance
     variants: list[Variant] = field(default_factory=list)
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """One dataset's labelled clips; `sentences` holds one list per prompt, in the order of `classes`."""
+    """One dataset's labelled clips; `sentences` holds one list per prompt, in the order of `classes`.
+
+    `templates` holds such a list for each named template, for what the choice of prompt moves.
+    """
 
     dataset: str
     clips: pd.DataFrame
@@ -47,6 +66,7 @@ class ZeroShot:
     truth: np.ndarray
     sentences: list[list[str]]
     unlabelled: int
+    templates: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,66 +80,113 @@ class Hierarchy:
 
 
 def retrieval_benchmarks(
-    clips: pd.DataFrame, paraphrases: pd.DataFrame, stress: pd.DataFrame | None = None
+    clips: pd.DataFrame,
+    paraphrases: pd.DataFrame,
+    stress: pd.DataFrame | None = None,
+    judgements: pd.DataFrame | None = None,
+    captions: Literal["distinct", "rows"] = "distinct",
 ) -> list[Retrieval]:
     """Return one benchmark per dataset, by name, with its paraphrased and stressed queries as variants.
 
     Raises UserError when a text of either table belongs to no caption.
     """
-    _refuse_strangers(clips, paraphrases, "data/captions/paraphrases_test.parquet", "paraphrase")
+    refuse_strangers(clips, paraphrases, "data/captions/paraphrases_test.parquet", "paraphrase")
     if stress is not None:
-        _refuse_strangers(clips, stress, "data/captions/stress.parquet", "stress")
+        refuse_strangers(clips, stress, "data/captions/stress.parquet", "stress")
     benchmarks = []
     for dataset, rows in clips.groupby("dataset", sort=True):
         rows = rows.reset_index(drop=True)
-        held = [(clip, text) for clip, texts in enumerate(rows["captions"]) for text in texts]
         silent = sum(not texts for texts in rows["captions"])
         if silent:
             raise UserError(
                 f"retrieval: {silent} of {len(rows)} clips of {dataset} have no captions; run the rewrite stage"
             )
-        captions = sorted({text for _, text in held})
-        place = {text: row for row, text in enumerate(captions)}
-        clip, caption = np.array([(clip, place[text]) for clip, text in held], dtype=np.int64).T
+        held = [
+            (clip, _key(captions, rows["clip_id"][clip], index, text), text)
+            for clip, texts in enumerate(rows["captions"])
+            for index, text in enumerate(texts)
+        ]
+        texts = dict(sorted({key: text for _, key, text in held}.items()))
+        place = {key: row for row, key in enumerate(texts)}
+        clip, caption = np.array([(clip, place[key]) for clip, key, _ in held], dtype=np.int64).T
+        written = paraphrases[paraphrases["dataset"] == dataset]
+        typed = stress[stress["dataset"] == dataset] if stress is not None else None
         benchmarks.append(
             Retrieval(
                 str(dataset),
                 rows,
-                captions,
-                Relevance.from_pairs(caption, clip, len(captions), len(rows)),
-                Relevance.from_pairs(clip, caption, len(rows), len(captions)),
+                list(texts.values()),
+                [key if captions == "distinct" else f"{key[0]} {key[1] + 1}" for key in texts],
+                Relevance.from_pairs(caption, clip, len(texts), len(rows)),
+                Relevance.from_pairs(clip, caption, len(rows), len(texts)),
                 [
-                    *_levels(place, paraphrases[paraphrases["dataset"] == dataset]),
-                    *(_stressed(place, stress[stress["dataset"] == dataset]) if stress is not None else ()),
+                    *_levels(captions, place, written),
+                    *(_stressed(captions, place, typed) if typed is not None else ()),
                 ],
+                _judged(rows, list(texts.values()), judgements),
             )
         )
     return benchmarks
 
 
-def _levels(place: dict[str, int], paraphrases: pd.DataFrame) -> list[Variant]:
+def _key(captions: str, clip_id: str, index: int, text: str) -> Any:
+    """Return what makes a caption a query of its own: its text, or its place."""
+    return text if captions == "distinct" else (clip_id, int(index))
+
+
+def _judged(clips: pd.DataFrame, captions: list[str], judgements: pd.DataFrame | None) -> Judged | None:
+    """Return the captions that were judged, each once, and the clips found relevant; None where there are none.
+
+    A judgement's query is a caption but for case and outer spaces; clips that are not in the benchmark are left out,
+    and so are queries of which no relevant clip is there.
+    """
+    if judgements is None or judgements.empty:
+        return None
+    places: dict[str, int] = {}
+    for row, text in enumerate(captions):
+        places.setdefault(_plain(text), row)
+    rows = {clip_id: row for row, clip_id in enumerate(clips["clip_id"])}
+    pairs = {
+        (places[_plain(item.query)], rows[item.clip_id])
+        for item in judgements.itertuples(index=False)
+        if _plain(item.query) in places and item.clip_id in rows
+    }
+    if not pairs:
+        return None
+    asked, clip = np.array(sorted(pairs), dtype=np.int64).T
+    queries, number = np.unique(asked, return_inverse=True)
+    return Judged(queries, Relevance.from_pairs(number, clip, len(queries), len(clips)))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _levels(captions: str, place: dict[Any, int], paraphrases: pd.DataFrame) -> list[Variant]:
     return [
-        _variant(f"t2a_level{level}", f"t2a_drop{level}", place, rows)
+        _variant(f"t2a_level{level}", f"t2a_drop{level}", captions, place, rows)
         for level, rows in paraphrases.groupby("level", sort=True)
     ]
 
 
-def _stressed(place: dict[str, int], stress: pd.DataFrame) -> list[Variant]:
+def _stressed(captions: str, place: dict[Any, int], stress: pd.DataFrame) -> list[Variant]:
     """Return a variant per kind of English query, then one per further language, each by name."""
     english = stress["language"] == "en"
     groups = [*stress[english].groupby("kind", sort=True), *stress[~english].groupby("language", sort=True)]
-    return [_variant(f"t2a_stress_{name}", f"t2a_stress_{name}_drop", place, rows) for name, rows in groups]
+    return [_variant(f"t2a_stress_{name}", f"t2a_stress_{name}_drop", captions, place, rows) for name, rows in groups]
 
 
-def _variant(part: str, drop: str, place: dict[str, int], rows: pd.DataFrame) -> Variant:
+def _variant(part: str, drop: str, captions: str, place: dict[Any, int], rows: pd.DataFrame) -> Variant:
     rows = rows.sort_values(["clip_id", "caption_index"], kind="stable")
+    keys = [_key(captions, row.clip_id, row.caption_index, row.original) for row in rows.itertuples()]
     # Clips may share a caption: the query is one, and so are its other words, the first.
-    words = dict(reversed([(place[row.original], row.text) for row in rows.itertuples()]))
+    words = dict(reversed([(place[key], text) for key, text in zip(keys, rows["text"], strict=True)]))
     queries = sorted(words)
     return Variant(part, drop, np.array(queries, dtype=np.int64), [words[query] for query in queries])
 
 
-def _refuse_strangers(clips: pd.DataFrame, texts: pd.DataFrame, path: str, stage: str) -> None:
+def refuse_strangers(clips: pd.DataFrame, texts: pd.DataFrame, path: str, stage: str) -> None:
+    """Raise UserError when a text of a table stands for another caption than the one it was made of."""
     captions = {
         (row.dataset, row.clip_id, index): text
         for row in clips.itertuples(index=False)
@@ -147,8 +214,10 @@ def zero_shot_benchmarks(clips: pd.DataFrame, prompts: list[str]) -> list[ZeroSh
             raise UserError(f"roles.zero_shot: {dataset} has the one class {classes[0]!r}; at least 2 are needed")
         place = {name: row for row, name in enumerate(classes)}
         truth = np.array([place[name] for name in words], dtype=np.int64)
-        sentences = prompted_labels(prompts, classes)
-        benchmarks.append(ZeroShot(str(dataset), labelled, classes, truth, sentences, len(rows) - len(labelled)))
+        sentences = prompted_labels(prompt_sentences(prompts), classes)
+        templates = dict(zip(PROMPT_TEMPLATES, prompted_labels(list(PROMPT_TEMPLATES.values()), classes), strict=True))
+        unlabelled = len(rows) - len(labelled)
+        benchmarks.append(ZeroShot(str(dataset), labelled, classes, truth, sentences, unlabelled, templates))
     return benchmarks
 
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clapline.metrics.sanity import check_embeddings
+from clapline.errors import UserError
+from clapline.metrics.sanity import check_embeddings, check_variances
+from clapline.metrics.scores import Score, Side, ensemble
 from clapline.metrics.similarity import Gallery
 from stages.evaluate.benchmarks import Hierarchy, Retrieval, ZeroShot
+from stages.evaluate.understanding import Twins
 
 ROOT = ""  # the most abstract text, where a traversal ends
 
 
 @dataclass(frozen=True)
 class Suites:
-    """All benchmarks of a run."""
+    """All benchmarks of a run. `by_captions` has the retrieval benchmarks of the protocols that count otherwise."""
 
     retrieval: list[Retrieval]
     zero_shot: list[ZeroShot]
     hierarchy: list[Hierarchy]
+    twins: list[Twins] = field(default_factory=list)
+    by_captions: dict[str, list[Retrieval]] = field(default_factory=dict)
 
     def clips(self) -> pd.DataFrame:
         """Return every clip asked about, once, by dataset and id.
@@ -39,8 +44,10 @@ class Suites:
         texts: set[str] = set()
         for benchmark in self.retrieval:
             texts.update(benchmark.captions, *(variant.words for variant in benchmark.variants))
+        for twins in self.twins:
+            texts.update(twins.words)
         for labelled in self.zero_shot:
-            texts.update(*labelled.sentences)
+            texts.update(*labelled.sentences, *labelled.templates.values())
         for hierarchy in self.hierarchy:
             texts.update(hierarchy.captions)
         return sorted(texts)
@@ -48,45 +55,88 @@ class Suites:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Clips and unit text embeddings of one model, found by clip and by text."""
+    """Clips and texts of one model, found by clip and by text.
+
+    `log_variances` holds those of clips and texts, `(clips, dim)` and `(texts, dim)`, where the model's embeddings are
+    Gaussians; an ensemble has none.
+    """
 
     name: str
-    audio: Gallery
-    text: np.ndarray
+    audio: Side
+    text: Side
     root: np.ndarray
     clip_rows: dict[tuple[str, str], int]
     text_rows: dict[str, int]
+    log_variances: tuple[np.ndarray, np.ndarray] | None = None
 
-    def of_clips(self, clips: pd.DataFrame) -> Gallery:
+    def rows_of(self, clips: pd.DataFrame) -> list[int]:
+        """Return where the clips of a data frame are. Raises UserError when one was not encoded."""
+        keys = list(zip(clips["dataset"], clips["clip_id"], strict=True))
+        strange = [key for key in keys if key not in self.clip_rows]
+        if strange:
+            raise UserError(
+                f"{self.name}: {len(strange)} clips were not encoded, such as {strange[0]}; ids do not match"
+            )
+        return [self.clip_rows[key] for key in keys]
+
+    def rows_of_texts(self, texts: Sequence[str]) -> list[int]:
+        """Return where texts are. Raises UserError when one was not encoded."""
+        strange = [text for text in texts if text not in self.text_rows]
+        if strange:
+            raise UserError(f"{self.name}: {len(strange)} texts were not encoded, such as {strange[0]!r}")
+        return [self.text_rows[text] for text in texts]
+
+    def of_clips(self, clips: pd.DataFrame) -> Side:
         """Return the clips of a data frame, in its order."""
-        return self.audio.take([self.clip_rows[key] for key in zip(clips["dataset"], clips["clip_id"], strict=True)])
+        return self.audio.take(self.rows_of(clips))
 
-    def of_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings of texts, `(texts, dim)`."""
-        return self.text[[self.text_rows[text] for text in texts]]
+    def of_texts(self, texts: Sequence[str]) -> Side:
+        """Return the embeddings of texts, in their order."""
+        return self.text.take(self.rows_of_texts(texts))
 
 
 def encode(
     name: str,
     suites: Suites,
     encode_clips: Callable[[pd.DataFrame], Gallery],
-    encode_texts: Callable[[list[str]], np.ndarray],
+    encode_texts: Callable[[list[str]], tuple[np.ndarray, np.ndarray | None]],
+    score: Score = "distance",
 ) -> Encoded:
-    """Encode all clips and texts with the two functions of a model. Raises UserError on unusable embeddings."""
+    """Encode all clips and texts with the two functions of a model. Raises UserError on unusable embeddings.
+
+    `encode_texts` gives unit embeddings and, of Gaussians, their log variances, as `Clap.encode_text_gaussians` does.
+    """
     clips, texts = suites.clips(), suites.texts()
     audio = encode_clips(clips)
     audio.check(f"{name}: clips", len(clips))
-    with_root = encode_texts([ROOT, *texts])
+    with_root, log_variance = encode_texts([ROOT, *texts])
     text = check_embeddings(f"{name}: texts", with_root[1:], len(texts))
+    own = getattr(audio, "log_variance", None)
+    gaussian = own is not None and log_variance is not None
+    variances = (own, check_variances(f"{name}: texts", log_variance[1:])) if gaussian else None
+    widths = [np.exp(width.astype(np.float64)).sum(axis=1) for width in variances] if variances else [None, None]
+    if score == "mean":
+        widths = [None, None]
     keys = zip(clips["dataset"], clips["clip_id"], strict=True)
     return Encoded(
         name,
-        audio,
-        text,
+        Side(audio, widths[0]),
+        Side(text, widths[1]),
         _root(with_root[0], text),
         {key: row for row, key in enumerate(keys)},
         {words: row for row, words in enumerate(texts)},
+        variances,
     )
+
+
+def together(name: str, members: Sequence[Encoded]) -> Encoded:
+    """Return an ensemble, which scores by the mean of its members' similarities. All have encoded the same."""
+    first = members[0]
+    if len(members) == 1:
+        return Encoded(name, first.audio, first.text, first.root, first.clip_rows, first.text_rows, first.log_variances)
+    audio, text = ensemble([member.audio for member in members], [member.text for member in members])
+    root = np.concatenate([member.root for member in members]) / np.sqrt(len(members))
+    return Encoded(name, audio, text, root.astype(np.float32), first.clip_rows, first.text_rows)
 
 
 def _root(empty: np.ndarray, text: np.ndarray) -> np.ndarray:

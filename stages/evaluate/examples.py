@@ -40,7 +40,7 @@ def listen(
 
 def _draw(benchmark: Retrieval, part: Part, count: int, seed: int) -> list[int]:
     """Return query rows, found and missed at rank 1 in turn, drawn from the seed."""
-    best = part.details["ranks"][benchmark.text_to_audio.starts[:-1]]
+    best = part.ranks[benchmark.text_to_audio.starts[:-1]]
     order = generator(seed, "evaluate", "examples", benchmark.dataset).permutation(len(best))
     found, missed = order[best[order] == 1].tolist(), order[best[order] > 1].tolist()
     turns: list[int] = []
@@ -55,9 +55,10 @@ def _shown(
 ) -> list[chapter.Block]:
     relevance = benchmark.text_to_audio
     caption = benchmark.captions[query]
-    rank = int(part.details["ranks"][relevance.starts[query]])
+    rank = int(part.ranks[relevance.starts[query]])
     own = relevance.items[relevance.starts[query] : relevance.starts[query + 1]]
-    top = int(nearest(student.of_texts([caption]), student.of_clips(benchmark.clips))[0])
+    asked, clips = student.of_texts([caption]), student.of_clips(benchmark.clips)
+    top = int(nearest(asked.as_queries(), clips.as_candidates())[0])
     right = top in own
     verdict = "right" if right else f"wrong; the right clip stands at rank {rank}"
     blocks = [

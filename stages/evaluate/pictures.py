@@ -14,7 +14,7 @@ from clapline.metrics.zero_shot import confusion_matrix
 from clapline.storage import write_text
 from stages.evaluate.benchmarks import Retrieval, ZeroShot
 from stages.evaluate.parts import Part
-from stages.evaluate.results import DROP, MODELS, STRESS, Estimate, Result, stress_kind
+from stages.evaluate.results import DROP, MODELS, STRESS, TWIN, Estimate, Result, stress_kind
 
 _NAMES = {"t2a": "text to audio", "a2t": "audio to text", "zero_shot": "zero-shot", "traversal": "traversal"}
 _MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "accuracy": "accuracy"}
@@ -25,7 +25,9 @@ _LABELLED_CLASSES = 60
 def bars(path: Path, results: list[Result]) -> None:
     """Draw the main measures of one dataset, teacher beside student, with intervals and chance."""
     shown = [r for r in results if r.part in ("t2a", "a2t", "zero_shot") and r.measure in _MEASURES]
-    labels = [f"{_NAMES[result.part]}\n{_MEASURES[result.measure]}" for result in shown]
+    shown += [r for r in results if r.part.startswith(TWIN)]
+    names = _NAMES | {result.part: result.part.replace("_", "\n") for result in shown if result.part.startswith(TWIN)}
+    labels = [f"{names[result.part]}\n{_MEASURES[result.measure]}" for result in shown]
     _draw_bars(path, shown, labels, max(6.4, 1.0 * len(shown)))
 
 
@@ -60,7 +62,7 @@ def originals(shown: list[Result], results: list[Result]) -> list[dict[str, floa
         if lost is None:
             values.append(None)
             continue
-        pairs = {model: (getattr(result, model).estimate, getattr(lost, model).estimate) for model in MODELS}
+        pairs = {model: (result.models[model].estimate, lost.models[model].estimate) for model in MODELS}
         values.append({model: round(asked + drop, 6) for model, (asked, drop) in pairs.items()})
     return values
 
@@ -81,7 +83,7 @@ def _draw_bars(
     axes = figure.subplots()
     places = np.arange(len(shown))
     for offset, model in zip((-0.2, 0.2), MODELS, strict=True):
-        estimates: list[Estimate] = [getattr(result, model) for result in shown]
+        estimates: list[Estimate] = [result.models[model] for result in shown]
         heights = [estimate.estimate for estimate in estimates]
         axes.bar(places + offset, heights, 0.38, color=_COLOURS[model], label=model)
         if estimates and estimates[0].low is not None:
@@ -133,7 +135,7 @@ def recall_curves(benchmarks: list[Retrieval], parts: dict[str, dict[tuple[str, 
             per_dataset = []
             for benchmark in benchmarks:
                 relevance = benchmark.text_to_audio if direction == "t2a" else benchmark.audio_to_text
-                ranks = parts[model][benchmark.dataset, direction].details["ranks"]
+                ranks = parts[model][benchmark.dataset, direction].ranks
                 per_dataset.append([recall_at_k(ranks, relevance, k).mean() for k in ks])
             curves[f"{model}_{direction}"] = np.mean(per_dataset, axis=0).round(6).tolist()
     return pd.DataFrame(curves)
@@ -159,3 +161,19 @@ def confusion_rows(benchmarks: list[ZeroShot], parts: dict[tuple[str, str], Part
 def write_delimited(path: Path, frame: pd.DataFrame, separator: str) -> None:
     """Write a frame as text with a header, no index."""
     write_text(path, frame.to_csv(sep=separator, index=False, lineterminator="\n"))
+
+
+def calibration_picture(path: Path, rows: pd.DataFrame) -> None:
+    """Draw the score of fifths of the queries from narrow to wide Gaussians, a panel per dataset and part."""
+    panels = list(rows.groupby(["dataset", "part"], sort=True))
+    figure = new_figure(max(6.4, 3.2 * len(panels)), 3.2)
+    for (name, own), axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        for model, of in own.groupby("model", sort=False):
+            axes.plot(of["fifth"], of["score"], marker=".", color=_COLOURS.get(model), label=model)
+        axes.set_title(f"{name[0]}: {_NAMES[name[1]]}", fontsize="medium")
+        axes.set_xticks(range(1, int(own["fifth"].max()) + 1))
+        axes.set_ylim(0, 1)
+        axes.legend(frameon=False, fontsize="small")
+    figure.supxlabel("fifth of the queries, from narrow to wide", fontsize="medium")
+    figure.supylabel("share answered", fontsize="medium")
+    save_figure(figure, path)

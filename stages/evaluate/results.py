@@ -1,32 +1,35 @@
-"""From values per query to what is written: means, intervals, paired differences, and the headline metrics."""
+"""From values per query to what is written: estimates, intervals, paired differences, and the headline metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from clapline.metrics.bootstrap import bootstrap_means, interval, sign_p_value
+from clapline.metrics.bootstrap import bootstrap_means, bootstrap_medians, bootstrap_ratios, interval, sign_p_value
+from clapline.metrics.protocols import PROTOCOLS, Protocol
 from clapline.randomness import generator
 from stages.evaluate.parts import Part
 
 MODELS = ("teacher", "student")
-HEADLINES = {
-    "t2a": ("r1", "r5", "r10", "map10"),
-    "a2t": ("r1", "r5", "r10", "map10"),
+STRESS = "t2a_stress_"
+TWIN = "twin_"
+DROP = "_drop"
+_LAST_BITS = 1e-9  # sums of equal values in another order: no difference
+_HEADLINES = {
     "t2a_level1": ("r10", "map10"),
     "t2a_level2": ("r10", "map10"),
+    "t2a_judged": ("map16",),
     "zero_shot": ("accuracy",),
     "traversal": ("precision",),
 }
-STRESS = "t2a_stress_"
-DROP = "_drop"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval (None without resamples)."""
+    """An estimate with its 95 % interval (None without resamples)."""
 
     estimate: float
     low: float | None
@@ -35,7 +38,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Result:
-    """One measure of one part for both models, and student − teacher on the same draws with its p-value."""
+    """One measure of one part for two models by name, and second − first on the same draws with its p-value.
+
+    `chance` is what a random order reaches, `control` what each model reached with the answers shuffled.
+    """
 
     dataset: str
     part: str
@@ -43,8 +49,8 @@ class Result:
     queries: int
     clips: int
     chance: float | None
-    teacher: Estimate
-    student: Estimate
+    control: dict[str, float | None]
+    models: dict[str, Estimate]
     difference: Estimate
     p_value: float | None
 
@@ -58,37 +64,76 @@ def stress_kind(part: str) -> str | None:
     return part.removeprefix(STRESS) if part.startswith(STRESS) and not part.endswith(DROP) else None
 
 
-def headlines(part: str) -> tuple[str, ...]:
+def headlines(part: str, protocol: Protocol = PROTOCOLS["dcase"]) -> tuple[str, ...]:
     """Return the measures of a part that stand in the metrics; none for parts that stand in the report only."""
-    return ("r10", "map10") if stress_kind(part) else HEADLINES.get(part, ())
+    if part in ("t2a", "a2t"):
+        return protocol.measures(part)
+    if part.startswith(TWIN):
+        return ("accuracy",)
+    return ("r10", "map10") if stress_kind(part) else _HEADLINES.get(part, ())
 
 
-def compare(teacher: Part, student: Part, resamples: int, seed: int) -> list[Result]:
-    """Resample the clips of a part once, for all measures of both models."""
-    names = list(teacher.values)
-    values = np.stack([*teacher.values.values(), *(student.values[name] for name in names)], axis=1)
-    draws = generator(seed, "evaluate", teacher.dataset, teacher.name)
-    means = bootstrap_means(values, teacher.units, resamples, draws)
-    at_hand = values.mean(axis=0)
+def compare(first: Part, second: Part, resamples: int, seed: int, names: tuple[str, str] = MODELS) -> list[Result]:
+    """Resample the clips of a part, the same for all measures of both models; return second beside first."""
+    clips = len(first.units.sums(np.zeros((len(first.queries), 1)))[1])
     results = []
-    for column, name in enumerate(names):
-        other = column + len(names)
-        gap = means[:, other] - means[:, column]
-        results.append(
-            Result(
-                teacher.dataset,
-                teacher.name,
-                name,
-                len(values),
-                len(teacher.units.sums(values)[1]),
-                _rounded(teacher.chance[name]),
-                _estimate(at_hand[column], means[:, column]),
-                _estimate(at_hand[other], means[:, other]),
-                _estimate(at_hand[other] - at_hand[column], gap),
-                _rounded(sign_p_value(gap)),
+    for measures, at_hand, drawn in _kinds(first, second, resamples, seed):
+        for column, measure in enumerate(measures):
+            other = column + len(measures)
+            gap = drawn[:, other] - drawn[:, column]
+            gap[np.abs(gap) < _LAST_BITS] = 0.0
+            results.append(
+                Result(
+                    first.dataset,
+                    first.name,
+                    measure,
+                    len(first.queries),
+                    clips,
+                    _rounded(first.chance.get(measure)),
+                    {
+                        name: _rounded(part.control.get(measure))
+                        for name, part in zip(names, (first, second), strict=True)
+                    },
+                    {
+                        names[0]: _estimate(at_hand[column], drawn[:, column]),
+                        names[1]: _estimate(at_hand[other], drawn[:, other]),
+                    },
+                    _estimate(at_hand[other] - at_hand[column], gap),
+                    _rounded(sign_p_value(gap)),
+                )
             )
-        )
     return results
+
+
+def _kinds(first: Part, second: Part, resamples: int, seed: int) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+    """Yield measures by kind of statistic: names, values at hand and resampled, of the first part, then the second.
+
+    Measures that one of the two models does not have (a Gaussian beside a model of points) are left out.
+    """
+
+    def draws() -> np.random.Generator:
+        return generator(seed, "evaluate", first.dataset, first.name)
+
+    def both(kind: str) -> list[str]:
+        return [name for name in getattr(first, kind) if name in getattr(second, kind)]
+
+    names = both("values")
+    if names:
+        values = np.stack([part.values[name] for part in (first, second) for name in names], axis=1)
+        yield names, values.mean(axis=0), bootstrap_means(values, first.units, resamples, draws())
+    names = both("medians")
+    if names:
+        values = np.stack([part.medians[name] for part in (first, second) for name in names], axis=1)
+        yield names, np.median(values, axis=0), bootstrap_medians(values, first.units, resamples, draws())
+    names = both("ratios")
+    if names:
+        above, below = (
+            np.stack([part.ratios[name][place] for part in (first, second) for name in names], axis=1)
+            for place in (0, 1)
+        )
+        total = below.sum(axis=0)
+        at_hand = np.divide(above.sum(axis=0), total, out=np.zeros_like(total), where=total != 0)
+        yield names, at_hand, bootstrap_ratios(above, below, first.units, resamples, draws())
 
 
 def _estimate(value: float, means: np.ndarray) -> Estimate:
@@ -101,35 +146,39 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 6) + 0.0
 
 
-def headline_metrics(results: list[Result]) -> dict[str, Any]:
+def headline_metrics(results: list[Result], protocol: Protocol = PROTOCOLS["dcase"]) -> dict[str, Any]:
     """Return the nested metrics: model → dataset → part → measure, and n → dataset → part → queries averaged over."""
     metrics: dict[str, Any] = {}
     for model in reversed(MODELS):
         datasets: dict[str, Any] = {}
         for result in results:
-            if result.measure in headlines(result.part):
+            if result.measure in headlines(result.part, protocol):
                 part = datasets.setdefault(result.dataset, {}).setdefault(result.part, {})
-                part[result.measure] = getattr(result, model).estimate
+                part[result.measure] = result.models[model].estimate
         metrics[model] = datasets
     counts: dict[str, dict[str, int]] = {}
     for result in results:
-        if headlines(result.part):
+        if headlines(result.part, protocol):
             counts.setdefault(result.dataset, {})[result.part] = result.queries
     return {**metrics, "n": counts}
 
 
 def intervals_json(results: list[Result]) -> list[dict[str, Any]]:
     """Return every measure with its intervals, as plain values."""
-    return [
-        {
-            "dataset": result.dataset,
-            "part": result.part,
-            "measure": result.measure,
-            "queries": result.queries,
-            "clips": result.clips,
-            "chance": result.chance,
-            **{model: vars(getattr(result, model)) for model in MODELS},
-            "student_minus_teacher": {**vars(result.difference), "p_value": result.p_value},
-        }
-        for result in results
-    ]
+    rows = []
+    for result in results:
+        first, second = result.models
+        rows.append(
+            {
+                "dataset": result.dataset,
+                "part": result.part,
+                "measure": result.measure,
+                "queries": result.queries,
+                "clips": result.clips,
+                "chance": result.chance,
+                "shuffled": result.control,
+                **{model: vars(estimate) for model, estimate in result.models.items()},
+                f"{second}_minus_{first}": {**vars(result.difference), "p_value": result.p_value},
+            }
+        )
+    return rows

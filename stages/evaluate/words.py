@@ -2,45 +2,80 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from clapline import chapter
-from stages.evaluate.results import DROP, MODELS, STRESS, Estimate, Result, stress_kind
+from clapline.metrics.protocols import MEASURES, PROTOCOLS, Protocol
+from stages.evaluate.parts import Part
+from stages.evaluate.results import DROP, STRESS, TWIN, Estimate, Result, headlines, stress_kind
 
 _PARTS = {
     "t2a": "text to audio",
     "a2t": "audio to text",
+    "t2a_judged": "text to audio, answers judged by people",
     "t2a_level1": "text to audio, paraphrased (level 1)",
     "t2a_level2": "text to audio, paraphrased (level 2)",
     "t2a_drop1": "lost by paraphrasing (level 1)",
     "t2a_drop2": "lost by paraphrasing (level 2)",
     "zero_shot": "zero-shot classification",
     "traversal": "audio traversal",
+    "twin_order": "caption against its twin, events turned round",
+    "twin_antonym": "caption against its twin, a word turned into its opposite",
+    "twin_verb": "caption against its twin, a verb left out",
+    "twin_noun": "caption against its twin, a noun left out",
 }
-_MEASURES = {
-    "r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "any1": "R@1, any caption hit", "accuracy": "accuracy",
-    "any5": "R@5, any caption hit", "any10": "R@10, any caption hit", "precision": "precision",
-}  # fmt: skip
-_TOLD = {"t2a": "map10", "a2t": "map10", "t2a_level1": "r10", "t2a_level2": "r10", "zero_shot": "accuracy",
-         "traversal": "precision"}  # fmt: skip
+_MEASURES = {name: measure.title for name, measure in MEASURES.items()} | {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "R@1, mean over levels",
+    "ordered_recall": "ordered recall",
+    "tau": "Kendall tau, level and distance from the root",
+    "uncertainty_tau": "Kendall tau, abstraction and uncertainty",
+    "relative_r10": "R@10 lost, relative",
+    "relative_map10": "mAP@10 lost, relative",
+    "rank_shift": "median shift of the rank, |log₂|",
+    "shared_top10": "share of the top 10 kept",
+    "cosine": "cosine of original and other words",
+}
+_TOLD = {"t2a": "map10", "a2t": "map10", "t2a_judged": "map16", "t2a_level1": "r10", "t2a_level2": "r10",
+         "zero_shot": "accuracy", "traversal": "precision"}  # fmt: skip
+_TOLD_IN_TABLES = {
+    "traversal": ("precision", "recall", "ordered_recall", "tau", "uncertainty_tau"),
+    "a2t": ("any1", "any5", "any10", "median_rank"),
+    "t2a": ("median_rank",),
+}
+_MOVED = ("r10", "map10", "relative_r10", "rank_shift", "shared_top10", "cosine")
 _STRESSED = {
     "jargon": "in jargon",
     "slang": "in slang",
     "keywords": "by keywords",
     "typos": "with typos",
 }
-PROTOCOL = (
-    "A query is a distinct caption; every clip that holds its text answers it. R@k is the share of the relevant items "
-    "in the top k (DCASE); “any caption hit” asks for one of them. AP@10 sums the precision at the relevant ranks up "
-    "to 10 and divides by min(relevant, 10). Equal similarities count against the model. Chance is the mean over "
-    "random orders. Intervals are 95 % bootstrap intervals over clips, with the candidates kept; differences are "
-    "paired."
-)
+
+
+def protocol_words(protocol: Protocol) -> str:
+    """Return what is counted, in a paragraph."""
+    queries = (
+        "A query is a distinct caption; every clip that holds its text answers it."
+        if protocol.captions == "distinct"
+        else "Every caption of every clip is a query, answered by its own clip alone."
+    )
+    return (
+        f"Protocol `{protocol.name}`. {queries} R@k is the share of the relevant items in the top k (DCASE); “any "
+        "caption hit” asks for one of them. AP@k sums the precision at the relevant ranks up to k and divides by "
+        "min(relevant, k); MRR@10 counts the best item alone. Equal similarities count against the model. Chance is "
+        "the mean over random orders; “shuffled” is what the student itself reaches with the answers exchanged, for "
+        "twins with a stranger's clip. Intervals are 95 % bootstrap intervals over clips, with the candidates kept; "
+        "differences are paired."
+    )
 
 
 def told(dataset: str, results: list[Result]) -> str:
-    """Return a paragraph on one dataset: where the student differs from the teacher beyond chance, and where not."""
+    """Return a paragraph on one dataset: where the second model differs from the first beyond chance, and where not."""
+    first, second = next(iter(results)).models
     better, worse, open_ = [], [], []
     for result in results:
-        if ("r10" if stress_kind(result.part) else _TOLD.get(result.part)) != result.measure:
+        if _told_measure(result.part) != result.measure:
             continue
         name = f"{part_name(result.part)} ({_MEASURES[result.measure]} {_numbers(result)})"
         if result.significant():
@@ -49,7 +84,7 @@ def told(dataset: str, results: list[Result]) -> str:
             open_.append(name)
     said = []
     if better:
-        said.append("The student is significantly better than the teacher in " + "; ".join(better) + ".")
+        said.append(f"The {second} is significantly better than the {first} in " + "; ".join(better) + ".")
     if worse:
         said.append("It is significantly worse in " + "; ".join(worse) + ".")
     if open_:
@@ -61,6 +96,12 @@ def told(dataset: str, results: list[Result]) -> str:
             _drop(result, level) for result in results if (result.part, result.measure) == (f"t2a_drop{level}", "r10")
         ]
     return f"{dataset}. " + " ".join(said)
+
+
+def _told_measure(part: str) -> str | None:
+    if part.startswith(TWIN):
+        return "accuracy"
+    return "r10" if stress_kind(part) else _TOLD.get(part)
 
 
 def part_name(part: str) -> str:
@@ -80,11 +121,12 @@ def _numbers(result: Result) -> str:
     gap = f"{result.difference.estimate:+.3f}"
     if result.difference.low is not None:
         gap += f", interval {result.difference.low:+.3f} to {result.difference.high:+.3f}, p = {result.p_value:.3g}"
-    return f"{result.teacher.estimate:.3f} → {result.student.estimate:.3f}, {gap}"
+    first, second = result.models.values()
+    return f"{first.estimate:.3f} → {second.estimate:.3f}, {gap}"
 
 
 def _drop(result: Result, level: int) -> str:
-    parts = [f"the {model} loses {_with_interval(getattr(result, model))}" for model in MODELS]
+    parts = [f"the {model} loses {_with_interval(estimate)}" for model, estimate in result.models.items()]
     return f"Asked with level-{level} paraphrases ({result.queries:,} queries), {' and '.join(parts)} of R@10."
 
 
@@ -94,23 +136,60 @@ def _with_interval(estimate: Estimate) -> str:
     return f"{estimate.estimate:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def results_table(dataset: str, results: list[Result]) -> chapter.Block:
-    """Return every measure of one dataset with chance, both models, the difference and its p-value."""
+def results_table(dataset: str, results: list[Result], protocol: Protocol) -> chapter.Block:
+    """Return the chief measures of one dataset with chance, both models, the difference and its p-value."""
+    names = next(iter(results)).models
+    first, second = names
     rows = [
         [
             part_name(result.part),
-            _MEASURES.get(result.measure, result.measure.replace("level", "R@1, level ")),
+            _measure_name(result.measure),
             result.queries,
             result.chance,
-            _with_interval(result.teacher),
-            _with_interval(result.student),
+            result.control[second],
+            *(_with_interval(estimate) for estimate in result.models.values()),
             _with_interval(result.difference),
             result.p_value,
         ]
         for result in results
+        if result.measure in _in_tables(result.part, protocol)
     ]
-    columns = ["", "measure", "queries", "chance", "teacher", "student", "student − teacher", "p"]
-    return chapter.table(f"{dataset}: estimates with 95 % intervals.", columns, rows)
+    columns = ["", "measure", "queries", "chance", "shuffled", first, second, f"{second} − {first}", "p"]
+    words = f"{dataset}: estimates with 95 % intervals. Every measure stands in intervals.json."
+    return chapter.table(words, columns, rows)
+
+
+def _in_tables(part: str, protocol: Protocol) -> tuple[str, ...]:
+    if part.startswith("t2a_drop") or (part.startswith(STRESS) and part.endswith(DROP)):
+        return _MOVED
+    levels = tuple(f"level{level}" for level in range(1, 20)) if part == "traversal" else ()
+    return (*headlines(part, protocol), *_TOLD_IN_TABLES.get(part, ()), *levels)
+
+
+def _measure_name(measure: str) -> str:
+    return _MEASURES.get(measure, measure.replace("level", "R@1, level "))
+
+
+def protocols_table(dataset: str, parts: dict[str, dict[str, dict[str, Part]]]) -> chapter.Block:
+    """Return what each named protocol counts of the same models: `parts` is captions → model → direction → part."""
+    rows: list[list[chapter.Cell]] = []
+    for protocol in PROTOCOLS.values():
+        models = parts[protocol.captions]
+        for direction in ("t2a", "a2t"):
+            for measure in protocol.measures(direction):
+                kind = "medians" if MEASURES[measure].median else "values"
+                cells: list[chapter.Cell] = []
+                for of in models.values():
+                    values = getattr(of[direction], kind)[measure]
+                    cells.append(round(float(values.mean() if kind == "values" else _median(values)), 6))
+                queries = len(next(iter(models.values()))[direction].queries)
+                rows.append([protocol.name, part_name(direction), _MEASURES[measure], queries, *cells])
+    columns = ["protocol", "", "measure", "queries", *next(iter(parts.values()))]
+    return chapter.table(f"{dataset}: the same models as other tables count them.", columns, rows)
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values))
 
 
 def stress_table(dataset: str, results: list[Result]) -> chapter.Block | None:
@@ -121,10 +200,10 @@ def stress_table(dataset: str, results: list[Result]) -> chapter.Block | None:
         kind = stress_kind(part)
         if kind is None:
             continue
-        for model in MODELS:
+        for model in found[part, "r10"].models:
             cells: list[chapter.Cell] = [stressed_name(kind), model, found[part, "r10"].queries]
             for name in (part, part + DROP):
-                cells += [_with_interval(getattr(found[name, measure], model)) for measure in ("r10", "map10")]
+                cells += [_with_interval(found[name, measure].models[model]) for measure in ("r10", "map10")]
             rows.append(cells)
     if not rows:
         return None

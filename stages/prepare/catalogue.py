@@ -13,6 +13,7 @@ from clapline.params.machine import Machine
 from clapline.params.roles import EVALUATION_ROLES, ROLES, TRAINING_ROLES, Roles
 from clapline.tables.clips import CLIPS, REJECTS, without_answers
 from clapline.tables.exclusions import EXCLUSIONS
+from clapline.tables.judgements import JUDGEMENTS
 from clapline.tables.labels import LABELS
 from clapline.tables.truth import TRUTH
 from stages.prepare.fingerprint_matches import matching_clips
@@ -32,15 +33,19 @@ def main() -> None:
     roles, leakage, seed = read_section("roles", Roles), read_section("leakage", Leakage), read_seed()
     entries = [entry for role in ROLES for entry in getattr(roles, role)]
     datasets = sorted({entry.dataset for entry in entries})
-    named = sorted({*datasets, *leakage.exclusions})
+    named = sorted({*datasets, *leakage.exclusions, *roles.judgements})
     index = {name: CLIPS.read(INDEX / name / "clips.parquet") for name in datasets}
     lists = {name: EXCLUSIONS.read(INDEX / name / "exclusions.parquet") for name in leakage.exclusions}
+    judged = [JUDGEMENTS.read(INDEX / name / "judgements.parquet") for name in roles.judgements]
     rejects = pd.concat([REJECTS.read(INDEX / name / "rejects.parquet") for name in named], ignore_index=True)
     for name, listed in lists.items():
         if listed.empty:
             raise UserError(
                 f"leakage.exclusions: {name} lists no recording; a dataset of kind exclusions or exclusions_file does"
             )
+    for name, listed in zip(roles.judgements, judged, strict=True):
+        if listed.empty:
+            raise UserError(f"roles.judgements: {name} has no judgements; a dataset of kind dcase2025_relevance does")
     chosen = {role: selected(role, getattr(roles, role), index, seed) for role in ROLES}
     chosen["hierarchy"], treeless = without_treeless(chosen["hierarchy"])
     if treeless:
@@ -58,6 +63,7 @@ def main() -> None:
         CLIPS.write(TABLES / f"{role}.parquet", shown)
     TRUTH.write(TABLES / "truth.parquet", TRUTH.frame(truth_rows(tables["unpaired"], tables["text"])))
     LABELS.write(TABLES / "labels.parquet", LABELS.frame(label_rows(tables["labels"])))
+    JUDGEMENTS.write(TABLES / "judgements.parquet", pd.concat([JUDGEMENTS.frame(), *judged], ignore_index=True))
     write_overview(REPORT, Found(index, rejects, tables, leaks, matches))
     print(f"catalogue: {len(leaks)} clips left the training roles" + _by_role(leaks))
     if treeless:

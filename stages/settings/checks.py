@@ -53,6 +53,7 @@ SECTIONS: dict[str, type[Section]] = {
 MIX = "mix"
 TEACHER = "models/teacher"
 EXCLUSION_KINDS = ("exclusions", "exclusions_file")
+JUDGEMENT_KINDS = ("dcase2025_relevance",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -73,7 +74,7 @@ def check_params(path: Path | str = PARAMS_FILE) -> int:
     datasets = _dataset_names(values["datasets"], path)
     checked = {name: validated(section, values[name], f"{path}: {name}") for name, section in SECTIONS.items()}
     _check_roles(checked["roles"], datasets, path)
-    _check_exclusions(checked["leakage"], values["datasets"], path)
+    _check_lists(checked, values["datasets"], path)
     _check_training(checked, path)
     return len(known)
 
@@ -128,17 +129,23 @@ def _check_roles(roles: Roles, datasets: list[str], path: Path | str) -> None:
         raise UserError(f"{path}: roles.paired has no entry with use: train, so nothing would train")
 
 
-def _check_exclusions(leakage: Leakage, datasets: Mapping[str, Any], path: Path | str) -> None:
-    for name in leakage.exclusions:
-        if name not in datasets:
-            raise UserError(
-                f"{path}: leakage.exclusions: {name!r} is no dataset; the datasets section names: {', '.join(datasets)}"
-            )
-        if datasets[name]["kind"] not in EXCLUSION_KINDS:
-            raise UserError(
-                f"{path}: leakage.exclusions: {name!r} is of kind {datasets[name]['kind']}, which lists nothing to "
-                f"exclude; allowed: {', '.join(EXCLUSION_KINDS)}"
-            )
+def _check_lists(checked: dict[str, Any], datasets: Mapping[str, Any], path: Path | str) -> None:
+    """Check the names of datasets that are lists of something rather than clips."""
+    named = (
+        ("leakage.exclusions", checked["leakage"].exclusions, EXCLUSION_KINDS, "lists nothing to exclude"),
+        ("roles.judgements", checked["roles"].judgements, JUDGEMENT_KINDS, "holds no judgements"),
+    )
+    for where, names, kinds, lack in named:
+        for name in names:
+            if name not in datasets:
+                raise UserError(
+                    f"{path}: {where}: {name!r} is no dataset; the datasets section names: {', '.join(datasets)}"
+                )
+            if datasets[name]["kind"] not in kinds:
+                raise UserError(
+                    f"{path}: {where}: {name!r} is of kind {datasets[name]['kind']}, which {lack}; "
+                    f"allowed: {', '.join(kinds)}"
+                )
 
 
 def _check_training(checked: dict[str, Any], path: Path | str) -> None:

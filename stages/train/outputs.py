@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import torch
 
 from clapline.chapter import Chapter, figure, table, text, write_chapter
 from clapline.figures import new_figure, save_figure
@@ -58,15 +62,25 @@ def write_outputs(
             )
         blocks.append(text(kept + chosen))
         write_chapter(folder, Chapter(stage.capitalize(), blocks))
-    seconds = time.perf_counter() - began
-    write_json(
-        Path("reports/cost") / f"{stage}.json",
-        {
-            "seconds": round(seconds, 2),
-            "steps": history.rows[-1]["step"],
-            "parameters": sum(parameter.numel() for parameter in clap.parameters()),
-        },
-    )
+    write_json(Path("reports/cost") / f"{stage}.json", _cost(clap, history, settings, began))
+
+
+def _cost(clap: Clap, history: History, settings: Training, began: float) -> dict[str, Any]:
+    """Return what the run took, from where it was last resumed; `pairs_seen` counts all its steps."""
+    steps = history.rows[-1]["step"]
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes on macOS, else kilobytes
+    memory = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)}
+    if clap.device.type == "cuda":
+        memory["device"] = round(torch.cuda.max_memory_allocated(clap.device) / 2**20, 1)
+    return {
+        "seconds": round(time.perf_counter() - began, 2),
+        "steps": steps,
+        "pairs_seen": steps * settings.batch_size * settings.accumulation,
+        "parameters": sum(parameter.numel() for parameter in clap.parameters()),
+        "device": str(clap.device),
+        "threads": torch.get_num_threads(),
+        "peak_memory_mib": memory,
+    }
 
 
 def _draw(curve: pd.DataFrame, validation: pd.DataFrame, kept_step: int, path: Path) -> None:

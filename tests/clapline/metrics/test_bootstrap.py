@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clapline.metrics.bootstrap import Units, bootstrap_means, interval, sign_p_value
+from clapline.metrics.bootstrap import (
+    Units,
+    bootstrap_means,
+    bootstrap_medians,
+    bootstrap_ratios,
+    interval,
+    sign_p_value,
+)
 
 
 def rng_of(seed: int) -> np.random.Generator:
@@ -65,3 +72,36 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         low, high = interval(bootstrap_means(rng.random((80, 1)), Units.one_each(80), 300, rng)[:, 0])
         covered += low <= 0.5 <= high
     assert 0.89 <= covered / 300 <= 0.99
+
+
+def test_medians_are_those_of_the_drawn_values():
+    """Against drawing by hand: with one value per clip the resampled median is np.median of the drawn values."""
+    values = np.random.default_rng(4).integers(1, 30, (41, 2)).astype(float)
+    found = bootstrap_medians(values, Units.one_each(41), 300, np.random.default_rng(5))
+    draws = np.random.default_rng(5).integers(0, 41, size=(300, 41))
+    np.testing.assert_allclose(found, np.median(values[draws], axis=1))
+    even = bootstrap_medians(values[:40], Units.one_each(40), 300, np.random.default_rng(6))
+    draws = np.random.default_rng(6).integers(0, 40, size=(300, 40))
+    np.testing.assert_allclose(even, np.median(values[:40][draws], axis=1))
+
+
+def test_medians_in_blocks_and_over_clips_with_several_values(monkeypatch):
+    units = Units(np.arange(61), np.repeat(np.arange(20), 3), 22)
+    values = np.random.default_rng(7).integers(1, 9, (60, 1)).astype(float)
+    whole = bootstrap_medians(values, units, 200, np.random.default_rng(8))
+    monkeypatch.setattr("clapline.metrics.bootstrap._DRAWS_AT_ONCE", 70)
+    np.testing.assert_array_equal(bootstrap_medians(values, units, 200, np.random.default_rng(8)), whole)
+    draws = np.random.default_rng(8).integers(0, 20, size=(200, 20))
+    by_clip = values[:, 0].reshape(20, 3)[draws].reshape(200, -1)
+    np.testing.assert_allclose(whole[:, 0], np.median(by_clip, axis=1))
+
+
+def test_ratios_are_sums_over_the_drawn_clips():
+    rng = np.random.default_rng(9)
+    above, below = rng.random((30, 2)), rng.integers(0, 2, (30, 2)).astype(float)
+    found = bootstrap_ratios(above, below, Units.one_each(30), 100, np.random.default_rng(10))
+    draws = np.random.default_rng(10).integers(0, 30, size=(100, 30))
+    np.testing.assert_allclose(found, above[draws].sum(axis=1) / below[draws].sum(axis=1))
+    nothing = bootstrap_ratios(above, np.zeros((30, 2)), Units.one_each(30), 5, np.random.default_rng(11))
+    assert np.isnan(nothing).all()
+    assert interval(found[:, 0])[0] < (above[:, 0].sum() / below[:, 0].sum()) < interval(found[:, 0])[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import types
@@ -18,6 +19,7 @@ from clapline.audio.shards import ShardWriter
 from clapline.model.gallery import VectorGallery
 from clapline.tables.captions import PARAPHRASES, STRESS
 from clapline.tables.clips import CLIPS
+from clapline.tables.judgements import JUDGEMENTS
 
 SOUNDS = ("bell", "dog", "horn", "rain", "siren", "train")
 NOISE = {"teacher": 0.6, "student": 0.15}
@@ -44,6 +46,9 @@ class StandIn:
 
     def encode_texts(self, texts):
         return np.stack([embedding(text, self.noise / 4) for text in texts])
+
+    def encode_text_gaussians(self, texts):
+        return self.encode_texts(texts), None
 
 
 def gallery_of_clips(clap, clips, machine, description):
@@ -125,6 +130,7 @@ def evaluate_workspace(tmp_path, monkeypatch):
     CLIPS.write("data/roles/zero_shot.parquet", CLIPS.frame(labelled))
     PARAPHRASES.write("data/captions/paraphrases_test.parquet", paraphrase_rows(rows))
     STRESS.write("data/captions/stress.parquet", STRESS.frame())
+    JUDGEMENTS.write("data/roles/judgements.parquet", JUDGEMENTS.frame())
     contents = {
         "clap": {"Clap": StandIn},
         "encode": {"gallery_of_clips": gallery_of_clips},
@@ -134,6 +140,8 @@ def evaluate_workspace(tmp_path, monkeypatch):
         module = types.ModuleType(f"clapline.model.{name}")
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, f"clapline.model.{name}", module)
+    cost = importlib.import_module("stages.evaluate.cost")
+    monkeypatch.setattr(cost, "cost_of", lambda clap, clip, caption: {"asked": [clip.clip_id, caption]})
     params = {
         "seed": 1,
         "machine": {"progress": False},

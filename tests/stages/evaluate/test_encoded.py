@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clapline.errors import UserError
 from clapline.model.gallery import VectorGallery
 from stages.evaluate.benchmarks import hierarchy_benchmarks, zero_shot_benchmarks
 from stages.evaluate.encoded import Suites, encode
@@ -26,26 +27,29 @@ def suites():
 
 
 def unit(index: int) -> np.ndarray:
-    return np.eye(9, dtype=np.float32)[index]
+    return np.eye(40, dtype=np.float32)[index]
 
 
 def test_clips_and_texts_are_asked_for_once_in_a_fixed_order(suites):
     assert suites.clips()["clip_id"].tolist() == ["a", "b", "c"]
-    assert suites.texts() == ["a car horn", "a dog", "car horn", "cat", "dog", "sound"]
+    words = {text for text in suites.texts() if "ound of" not in text and "heard" not in text}
+    assert words == {"a car horn", "a dog", "car horn", "cat", "dog", "sound"}
+    assert suites.texts() == sorted(set(suites.texts()))
 
 
-@pytest.mark.parametrize("empty", [np.zeros(9, np.float32), unit(8)])
+@pytest.mark.parametrize("empty", [np.zeros(40, np.float32), unit(39)])
 def test_rows_are_found_by_name_and_a_text_without_direction_is_no_root(suites, empty):
     asked = suites.texts()
     model = encode(
         "student",
         suites,
         lambda clips: VectorGallery(np.stack([unit("abc".index(name)) for name in clips["clip_id"]])),
-        lambda texts: np.stack([unit(asked.index(text)) if text else empty for text in texts]),
+        lambda texts: (np.stack([unit(asked.index(text)) if text else empty for text in texts]), None),
     )
-    np.testing.assert_array_equal(model.of_clips(CLIPS).vectors, np.stack([unit(1), unit(0), unit(2)]))
-    np.testing.assert_array_equal(model.of_texts(["sound", "cat"]), np.stack([unit(5), unit(3)]))
-    mean = np.stack([unit(i) for i in range(6)]).mean(axis=0)
+    np.testing.assert_array_equal(model.of_clips(CLIPS).items.vectors, np.stack([unit(1), unit(0), unit(2)]))
+    found = model.of_texts(["sound", "cat"]).items
+    np.testing.assert_array_equal(found, np.stack([unit(asked.index(text)) for text in ("sound", "cat")]))
+    mean = np.stack([unit(i) for i in range(len(asked))]).mean(axis=0)
     np.testing.assert_allclose(model.root, empty if empty.any() else mean / np.linalg.norm(mean), atol=1e-6)
 
 
@@ -63,3 +67,17 @@ def test_tags_are_hidden_where_they_may_say_what_is_asked(suites):
     asked = Suites([retrieval], zero_shot_benchmarks(tagged, ["{label}"]), hierarchy_benchmarks(tagged))
     tags = asked.clips().set_index("clip_id").tags
     assert [list(tags[name]) for name in "abcd"] == [[], [], [], ["rain"]]
+
+
+def test_clips_and_texts_that_were_not_encoded_are_refused(suites):
+    asked = suites.texts()
+    model = encode(
+        "student",
+        suites,
+        lambda clips: VectorGallery(np.stack([unit(row) for row in range(len(clips))])),
+        lambda texts: (np.stack([unit(asked.index(text) if text else 39) for text in texts]), None),
+    )
+    with pytest.raises(UserError, match=r"1 clips were not encoded, such as .*'z'.*ids do not match"):
+        model.of_clips(CLIPS.assign(clip_id=["a", "b", "z"]))
+    with pytest.raises(UserError, match="1 texts were not encoded, such as 'nobody'"):
+        model.of_texts(["dog", "nobody"])

@@ -75,8 +75,10 @@ def test_a_stress_set_of_the_captions_themselves_loses_nothing(stressed_workspac
     STRESS.write(PATH, table.assign(text=table.original))
     evaluate()
     drops = [row for row in read("reports/evaluate/intervals.json") if row["part"].endswith("_drop")]
-    assert len(drops) == 12
-    assert all(row[model]["estimate"] == 0 for row in drops for model in ("teacher", "student"))
+    assert len(drops) == 27
+    for row in drops:
+        kept = row["measure"] in ("cosine", "shared_top10")
+        assert all(row[model]["estimate"] == pytest.approx(float(kept), abs=1e-6) for model in ("teacher", "student"))
 
 
 def test_the_chapter_has_a_table_of_the_kinds_only_where_there_are_some(stressed_workspace):
@@ -99,8 +101,9 @@ def test_the_figure_shows_the_kinds(stressed_workspace):
 
 
 def result(part: str, measure: str, queries: int, teacher: float, student: float) -> Result:
-    values = [Estimate(value, None, None) for value in (teacher, student, student - teacher)]
-    return Result("toy", part, measure, queries, queries, 0.1, *values, None)
+    first, second, gap = (Estimate(value, None, None) for value in (teacher, student, student - teacher))
+    models = {"teacher": first, "student": second}
+    return Result("toy", part, measure, queries, queries, 0.1, {"student": 0.1}, models, gap, None)
 
 
 def test_the_figure_sets_each_kind_beside_the_original_on_its_own_queries(tmp_path, monkeypatch):

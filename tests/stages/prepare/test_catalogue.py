@@ -15,6 +15,7 @@ from clapline.storage import read_json
 from clapline.tables.clips import CLIPS, REJECTS
 from clapline.tables.exclusions import EXCLUSIONS
 from clapline.tables.fingerprints import write_fingerprints
+from clapline.tables.judgements import JUDGEMENTS
 from clapline.tables.labels import LABELS
 from clapline.tables.truth import TRUTH
 from tests.stages.prepare.damages import together
@@ -89,7 +90,10 @@ def catalogue():
 def test_tables_and_chapter(indexed, capsys):
     first = catalogue()
     assert sorted(first) == [
-        *(f"data/roles/{name}.parquet" for name in ("hierarchy", "labels", "paired", "retrieval", "text", "truth")),
+        *(
+            f"data/roles/{name}.parquet"
+            for name in ("hierarchy", "judgements", "labels", "paired", "retrieval", "text", "truth")
+        ),
         *(f"data/roles/{name}.parquet" for name in ("unpaired", "zero_shot")),
         *(f"reports/catalogue/{name}" for name in ("chapter.json", "leaks.csv", "rejects.csv", "summary.json")),
     ]
@@ -283,3 +287,17 @@ def test_exclusion_lists(planted, capsys):
     with pytest.raises(SystemExit):
         catalogue()
     assert "unknown/exclusions.parquet: no such table" in capsys.readouterr().err
+
+
+def test_judgements_are_brought_together(planted, capsys):
+    assert (catalogue(), JUDGEMENTS.read("data/roles/judgements.parquet").empty)[1]
+    rows = [{"dataset": "judges", "query": "an owl", "clip_id": f"t{number}"} for number in range(3)]
+    JUDGEMENTS.write("data/index/judges/judgements.parquet", JUDGEMENTS.frame(rows))
+    REJECTS.write("data/index/judges/rejects.parquet", REJECTS.frame())
+    Path("params.yaml").write_text(PARAMS.replace("leakage: {}", "  judgements: [judges]\nleakage: {}"))
+    catalogue()
+    assert JUDGEMENTS.read("data/roles/judgements.parquet").clip_id.tolist() == ["t0", "t1", "t2"]
+    JUDGEMENTS.write("data/index/judges/judgements.parquet", JUDGEMENTS.frame())
+    with pytest.raises(SystemExit):
+        catalogue()
+    assert "roles.judgements: judges has no judgements" in capsys.readouterr().err

@@ -1,0 +1,81 @@
+"""Audio traversal: how much of a clip's caption tree lies on the way from its caption to the root."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clapline.metrics.bootstrap import Units
+from clapline.metrics.traversal import included_roots, kendall_tau, traverse
+from clapline.randomness import generator
+from stages.evaluate.benchmarks import Hierarchy
+from stages.evaluate.encoded import Encoded
+from stages.evaluate.parts import Part, where_defined
+
+
+def traversal_part(benchmark: Hierarchy, model: Encoded, seed: int) -> Part:
+    """Measure precision, how often each level (1: most abstract) is met, and whether levels are in order.
+
+    `tau` is Kendall's between a caption's level and its distance from the root; for Gaussians `uncertainty_tau` is the
+    one between its abstraction and its total variance. Both ask the texts alone: chance is 0.
+    """
+    audio, captions = model.of_clips(benchmark.clips).items, model.of_texts(benchmark.captions).items
+    walk = traverse(audio, captions, _roots(benchmark, model), benchmark.trees)
+    shuffle = generator(seed, "evaluate", "shuffled", benchmark.dataset, "traversal").permutation(len(benchmark.trees))
+    others = [benchmark.trees[row] for row in shuffle]
+    astray = traverse(audio, captions, _roots(benchmark, model), others)
+    values = {"precision": walk.precision, "ordered_recall": walk.ordered_recall, "recall": _recall(walk.level_hits)}
+    control = {
+        "precision": astray.precision.mean(),
+        "ordered_recall": astray.ordered_recall.mean(),
+        "recall": _recall(astray.level_hits).mean(),
+    }
+    ratios = {f"level{level + 1}": where_defined(hits) for level, hits in enumerate(walk.level_hits.T)}
+    control |= {f"level{level + 1}": float(np.nanmean(hits)) for level, hits in enumerate(astray.level_hits.T)}
+    radius = np.linalg.norm(captions.astype(np.float64) - model.root.astype(np.float64), axis=1)
+    taus = {"tau": kendall_tau(radius, benchmark.trees)}
+    if model.log_variances is not None:
+        width = _widths(model.log_variances[1][model.rows_of_texts(benchmark.captions)])
+        taus["uncertainty_tau"] = kendall_tau(-width, benchmark.trees)
+    ratios |= {name: where_defined(tau) for name, tau in taus.items() if not np.isnan(tau).all()}
+    return Part(
+        benchmark.dataset,
+        "traversal",
+        benchmark.clips["clip_id"].tolist(),
+        Units.one_each(len(benchmark.trees)),
+        benchmark.clips["clip_id"].to_numpy(),
+        values,
+        ratios=ratios,
+        chance=dict.fromkeys(taus, 0.0),
+        control={name: float(value) for name, value in control.items()},
+        details={"paths": walk.paths},
+    )
+
+
+def _recall(level_hits: np.ndarray) -> np.ndarray:
+    """Return the share of a clip's levels that were met, `(clips,)`: R@1 as the mean over levels."""
+    return np.nanmean(level_hits, axis=1)
+
+
+def _widths(log_variance: np.ndarray) -> np.ndarray:
+    return np.exp(log_variance.astype(np.float64)).sum(axis=1)
+
+
+def _roots(benchmark: Hierarchy, model: Encoded) -> np.ndarray:
+    """Return where walks end: the empty text; for Gaussians between it and what includes the clip most."""
+    if model.log_variances is None:
+        return model.root
+    import torch
+
+    from clapline.objectives.inclusion import log_product_integral
+
+    clips, texts = model.rows_of(benchmark.clips), model.rows_of_texts(benchmark.captions)
+    means = (
+        torch.from_numpy(np.asarray(model.audio.take(clips).items.vectors)),
+        torch.from_numpy(model.text.items[texts]),
+    )
+    widths = [torch.from_numpy(width[rows]) for width, rows in zip(model.log_variances, (clips, texts), strict=True)]
+    scores = np.empty((len(clips), len(texts)), dtype=np.float32)
+    for row in range(len(clips)):  # one clip with all captions: (captions, dim) at a time
+        per_dimension = log_product_integral(means[0][row], widths[0][row], means[1], widths[1])
+        scores[row] = per_dimension.double().sum(dim=1).float().numpy()
+    return included_roots(scores, model.text.items[texts], model.root)

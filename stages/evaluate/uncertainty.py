@@ -1,0 +1,143 @@
+"""What the widths of a Gaussian model say: of length, of abstraction, of wrong answers, of what includes what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clapline.metrics.uncertainty import calibration, correlation, stranger
+from clapline.randomness import generator
+from stages.evaluate.benchmarks import Hierarchy, Retrieval
+from stages.evaluate.encoded import Encoded, Suites
+from stages.evaluate.parts import Part
+
+Gaussians = tuple[np.ndarray, np.ndarray]  # means and log variances, (n, dim) each
+
+
+def uncertainty_of(suites: Suites, model: Encoded, parts: dict[tuple[str, str], Part], seed: int) -> list[dict]:
+    """Return one entry per dataset and thing told, as plain values; none for a model of points.
+
+    `length`: correlation of a caption's words and its total variance (fewer words, wider: below 0). `calibration`: of
+    queries and labelled clips, whether the wide ones are answered wrongly. `inclusion`: how often Σ H > 0 where the
+    first should lie inside the second, beside the same with strangers and by the total variances alone, which is all
+    that H may be (its sign per dimension is that of the variances, whatever the means).
+    """
+    if model.log_variances is None:
+        return []
+    told: list[dict[str, Any]] = []
+    for benchmark in suites.retrieval:
+        told += _lengths(benchmark, model)
+        told += _calibrations(benchmark, model, parts)
+        told.append(_clips_in_captions(benchmark, model, seed))
+    for labelled in suites.zero_shot:
+        part = parts[labelled.dataset, "zero_shot"]
+        width = _width(_clips(model, labelled.clips)[1])
+        told.append(_calibration(labelled.dataset, "zero_shot", width, part.values["accuracy"]))
+    for hierarchy in suites.hierarchy:
+        told += _levels(hierarchy, model, seed)
+    return told
+
+
+def _lengths(benchmark: Retrieval, model: Encoded) -> list[dict]:
+    words = np.array([len(caption.split()) for caption in benchmark.captions], dtype=np.float64)
+    width = _width(_texts(model, benchmark.captions)[1])
+    return [
+        {
+            "dataset": benchmark.dataset,
+            "kind": "length",
+            "n": len(words),
+            "pearson": _rounded(correlation(words, width, ranks=False)),
+            "spearman": _rounded(correlation(words, width)),
+        }
+    ]
+
+
+def _calibrations(benchmark: Retrieval, model: Encoded, parts: dict[tuple[str, str], Part]) -> list[dict]:
+    widths = {
+        "t2a": _width(_texts(model, benchmark.captions)[1]),
+        "a2t": _width(_clips(model, benchmark.clips)[1]),
+    }
+    scores = {"t2a": "r10", "a2t": "any10"}
+    return [
+        _calibration(benchmark.dataset, name, width, parts[benchmark.dataset, name].values[scores[name]])
+        for name, width in widths.items()
+    ]
+
+
+def _calibration(dataset: str, part: str, width: np.ndarray, score: np.ndarray) -> dict:
+    found = calibration(width, score)
+    return {
+        "dataset": dataset,
+        "kind": "calibration",
+        "part": part,
+        "n": len(width),
+        "area": _rounded(found.area),
+        "spearman": _rounded(found.correlation),
+        "widths": [_rounded(value) for value in found.widths],
+        "scores": [_rounded(value) for value in found.scores],
+    }
+
+
+def _clips_in_captions(benchmark: Retrieval, model: Encoded, seed: int) -> dict:
+    relevance = benchmark.audio_to_text
+    clips = np.repeat(np.arange(len(benchmark.clips)), relevance.counts)
+    audio, text = _clips(model, benchmark.clips), _texts(model, benchmark.captions)
+    inside, around = _rows(audio, clips), _rows(text, relevance.items)
+    return _inclusion(benchmark.dataset, "clip in caption", inside, around, seed)
+
+
+def _levels(benchmark: Hierarchy, model: Encoded, seed: int) -> list[dict]:
+    """Return the inclusion of each level in the one above, over the trees that have both."""
+    text = _texts(model, benchmark.captions)
+    told = []
+    for level in range(1, max(len(tree) for tree in benchmark.trees)):
+        pairs = [(tree[level], tree[level - 1]) for tree in benchmark.trees if len(tree) > level]
+        inside, around = (_rows(text, np.array(side)) for side in zip(*pairs, strict=True))
+        told.append(_inclusion(benchmark.dataset, f"level {level + 1} in level {level}", inside, around, seed))
+    return told
+
+
+def _inclusion(dataset: str, pair: str, inside: Gaussians, around: Gaussians, seed: int) -> dict:
+    strange = stranger(len(inside[0]), generator(seed, "evaluate", "stranger", dataset, pair))
+    return {
+        "dataset": dataset,
+        "kind": "inclusion",
+        "pair": pair,
+        "n": len(inside[0]),
+        "included": _rounded(_share_included(inside, around)),
+        "stranger": _rounded(_share_included(inside, _rows(around, strange))),
+        "wider": _rounded(float((_width(around[1]) > _width(inside[1])).mean())),
+    }
+
+
+def _share_included(inside: Gaussians, around: Gaussians) -> float:
+    import torch
+
+    from clapline.objectives.inclusion import inclusion, summed_inclusion
+
+    arguments = (torch.from_numpy(np.ascontiguousarray(array)) for array in (*inside, *around))
+    return float((summed_inclusion(inclusion(*arguments, form="exact")) > 0).double().mean())
+
+
+def _rows(gaussians: Gaussians, rows: np.ndarray) -> Gaussians:
+    return gaussians[0][rows], gaussians[1][rows]
+
+
+def _clips(model: Encoded, clips: pd.DataFrame) -> Gaussians:
+    rows = model.rows_of(clips)
+    return model.audio.items.vectors[rows], model.log_variances[0][rows]
+
+
+def _texts(model: Encoded, texts: list[str]) -> Gaussians:
+    rows = model.rows_of_texts(texts)
+    return model.text.items[rows], model.log_variances[1][rows]
+
+
+def _width(log_variance: np.ndarray) -> np.ndarray:
+    return np.exp(log_variance.astype(np.float64)).sum(axis=1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6) + 0.0

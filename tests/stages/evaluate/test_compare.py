@@ -1,0 +1,364 @@
+"""Two experiments on the same queries: hand-computed cases, what intervals cover, where runs lie, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clapline.tables.per_query import PER_QUERY
+from stages.evaluate.compare import main
+from stages.evaluate.paired import compare_part, holm, mean_and_deviation
+
+RESULTS = "reports/evaluate/per_query.parquet"
+KEY = ("toy", "t2a")
+
+
+def rows(values, part="t2a", measure="r10", clips=None, ranks=None, dataset="toy", model="student") -> list[dict]:
+    """Return the rows of a part: `values` by query; a query is about the clip of its name if `clips` say nothing."""
+    empty = dict.fromkeys(PER_QUERY.schema.names)
+    return [
+        empty
+        | {"model": model, "dataset": dataset, "part": part, "query": query, "words": query, "relevant": 1}
+        | {"clips": (clips or {}).get(query, [query]), "best_rank": (ranks or {}).get(query), measure: value}
+        for query, value in values.items()
+    ]
+
+
+def save(path: Path, *parts: list[dict]) -> Path:
+    frame = PER_QUERY.frame([row for part in parts for row in part]).astype({"best_rank": "Int64"})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PER_QUERY.write(path, frame)
+    return path
+
+
+def frame(values, clips=None, measure="r10") -> pd.DataFrame:
+    """Return one part of a run as it is read."""
+    names = [f"q{place:04d}" for place in range(len(values))]
+    about = names if clips is None else [f"c{clip:04d}" for clip in clips]
+    table = pd.DataFrame({"clips": [(clip,) for clip in about], measure: np.asarray(values, dtype=float)}, index=names)
+    return table.rename_axis("query")
+
+
+def compared(capsys, *words) -> tuple[list[list[str]], str, str]:
+    """Return the cells of the table, the last paragraph, and what was said on standard error."""
+    main([str(word) for word in words])
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    return table[2:], lines[-1], said.err
+
+
+def refused(capsys, *words) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "Traceback" not in said.err
+    return said.err
+
+
+def test_a_case_by_hand(tmp_path, capsys):
+    """B is right on three of four where A is right on one; it is wrong nowhere that A is right."""
+    a = save(tmp_path / "a.parquet", rows({"q1": 1, "q2": 0, "q3": 0, "q4": 0}, ranks={"q1": 1, "q2": 4, "q3": 6}))
+    b = save(tmp_path / "b.parquet", rows({"q1": 1, "q2": 1, "q3": 1, "q4": 0}, ranks={"q1": 1, "q2": 3, "q3": 2}))
+    table, words, said = compared(capsys, a, b, "--json", tmp_path / "deep" / "all.json", "--resamples", 20_000)
+    recall, median = table
+    assert recall[:7] == ["toy", "t2a", "r10", "4", "0.250", "0.750", "+0.500"]
+    assert median[:7] == ["toy", "t2a", "median_rank", "3", "4.000", "2.000", "-2.000"]
+    assert said == ""
+    results = json.loads((tmp_path / "deep" / "all.json").read_text())
+    (one, two) = results["results"]
+    # No resample is below 0, and one in 16 is 0: q2 and q3 gain, so all four draws are q1 or q4.
+    assert one["p_value"] == pytest.approx(2 / 16, abs=0.01)
+    assert (one["low"], one["high"], one["difference"]) == (0.0, 1.0, 0.5)
+    # The median is that of q1 in 7 of the 27 draws of three: then it does not differ.
+    assert two["p_value"] == pytest.approx(2 * 7 / 27, abs=0.015)
+    assert one["a"] == {"mean": 0.25, "standard_deviation": None, "runs": [0.25]}
+    assert [one["p_holm"], two["p_holm"]] == holm([one["p_value"], two["p_value"]])
+    assert (one["queries"], one["clips"], two["queries"]) == (4, 4, 3)
+    assert results["left_out"] == []
+    assert "2 comparisons were made; about 5 % of them (0.1)" in words
+    assert "not the seed of training" in words
+
+
+def test_a_run_against_itself_differs_nowhere(tmp_path, capsys):
+    values = {f"q{place}": value for place, value in enumerate(np.random.default_rng(0).random(30).round(6))}
+    three = {query: [query, f"{query}-b", "shared"] for query in values}
+    path = save(
+        tmp_path / "a.parquet",
+        rows(values, ranks={query: place for place, query in enumerate(values, 1)}, clips=three),
+        rows(values, "traversal", "tau"),
+    )
+    table, words, _ = compared(capsys, path, path)
+    assert len(table) == 3
+    assert {tuple(row[6:]) for row in table} == {("+0.000", "+0.000 to +0.000", "1.0000", "no")}
+    assert "better (p ≤ 0.05) in nothing. B is significantly worse in nothing." in words
+    assert "toy t2a (r10 +0.000, median_rank +0.000); toy traversal (tau +0.000)" in words
+
+
+def test_equal_sums_are_equal_whatever_their_last_bits():
+    clips = np.repeat(np.arange(10), 3)
+    assert sum([0.1, 0.2, 0.3]) > sum([0.3, 0.2, 0.1])
+    (one,) = compare_part(KEY, [frame([0.3, 0.2, 0.1] * 10, clips)], [frame([0.1, 0.2, 0.3] * 10, clips)], 200, 0)
+    assert (one.low, one.high, one.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_a_planted_improvement_is_found_and_named(tmp_path, capsys):
+    random = np.random.default_rng(1)
+    base = {f"q{place:03d}": value for place, value in enumerate(random.normal(0.4, 0.2, 200))}
+    higher = {query: value + random.normal(0.1, 0.1) for query, value in base.items()}
+    noise = {query: value + random.normal(0, 0.1) for query, value in base.items()}
+    ranks = {query: int(1 + place % 50) for place, query in enumerate(base)}
+    lower_ranks = {query: 1 + rank // 2 for query, rank in ranks.items()}
+    a = save(tmp_path / "a.parquet", rows(base, ranks=ranks), rows(base, "a2t"), rows(base, "zero_shot", "accuracy"))
+    b = save(
+        tmp_path / "b.parquet",
+        rows(higher, ranks=lower_ranks),
+        rows(noise, "a2t"),
+        rows({query: value - 0.1 for query, value in noise.items()}, "zero_shot", "accuracy"),
+    )
+    table, words, _ = compared(capsys, a, b)
+    assert [row[1:3] for row in table] == [
+        ["a2t", "r10"],
+        ["t2a", "r10"],
+        ["t2a", "median_rank"],
+        ["zero_shot", "accuracy"],
+    ]
+    assert [row[-1] for row in table] == ["no", "yes", "yes", "yes"]
+    better, worse, rest = (words.split(". ")[place] for place in range(3))
+    assert better.startswith("B is significantly better (p ≤ 0.05) in toy t2a (r10 +0.")
+    assert "median_rank -12." in better  # a lower rank is better
+    assert worse.startswith("B is significantly worse in toy zero_shot (accuracy -0.")
+    assert "a2t" not in worse
+    assert rest.startswith("Not significant: toy a2t (r10 ")
+    assert "3 of the 3 significant ones survive" in words
+    swapped, _, _ = compared(capsys, b, a)
+    assert [float(row[6]) for row in swapped] == [-float(row[6]) for row in table]
+    assert [row[8:] for row in swapped] == [row[8:] for row in table]
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says():
+    random, truth, covered = np.random.default_rng(2), 0.1, 0
+    for simulation in range(300):
+        clips = np.repeat(np.arange(60), 3)
+        of_clip = random.normal(0, 0.2, 60)[clips]
+        a = random.normal(0.5, 0.1, 180)
+        b = a + truth + of_clip + random.normal(0, 0.1, 180)
+        (one,) = compare_part(KEY, [frame(a, clips)], [frame(b, clips)], 400, simulation)
+        covered += one.low <= truth <= one.high
+    assert 0.90 <= covered / 300 <= 0.98
+
+
+def test_with_several_runs_the_interval_covers_the_difference_of_experiments_not_of_runs():
+    random, truth, covered, covered_by_clips = np.random.default_rng(3), 0.1, 0, 0
+    for simulation in range(200):
+        clips = random.normal(0.5, 0.2, 100)
+        runs = [clips + random.normal(mean, 0.05) + random.normal(0, 0.1, 100) for mean in [0.0] * 5 + [truth] * 5]
+        a, b = [frame(run) for run in runs[:5]], [frame(run) for run in runs[5:]]
+        (one,) = compare_part(KEY, a, b, 400, simulation)
+        covered += one.low <= truth <= one.high
+        (fixed,) = compare_part(KEY, [frame(np.mean(runs[:5], axis=0))], [frame(np.mean(runs[5:], axis=0))], 400, 0)
+        covered_by_clips += fixed.low <= truth <= fixed.high
+    assert 0.87 <= covered / 200 <= 0.99
+    assert covered_by_clips / 200 < 0.75
+
+
+def test_queries_of_one_clip_go_together():
+    """With four equal queries a clip there are no more facts than clips: independent queries would halve the width."""
+    gain = np.repeat(np.random.default_rng(4).normal(0, 1, 100), 4)
+    zero = np.zeros(400)
+    (clustered,) = compare_part(KEY, [frame(zero, np.repeat(np.arange(100), 4))], [frame(gain)], 2000, 0)
+    assert clustered.clips == 500  # the clips of a query are those of both sides
+    clips = np.repeat(np.arange(100), 4)
+    (clustered,) = compare_part(KEY, [frame(zero, clips)], [frame(gain, clips)], 2000, 0)
+    (independent,) = compare_part(KEY, [frame(zero)], [frame(gain)], 2000, 0)
+    assert (clustered.clips, independent.clips) == (100, 400)
+    ratio = (clustered.high - clustered.low) / (independent.high - independent.low)
+    assert 1.8 < ratio < 2.2
+
+
+def test_several_runs_show_mean_deviation_and_number(tmp_path, capsys):
+    paths = [
+        save(tmp_path / f"{name}.parquet", rows({"q1": value, "q2": value, "q3": value}))
+        for name, value in [("a1", 0.1), ("a2", 0.3), ("b1", 0.5), ("b2", 0.6), ("b3", 0.7)]
+    ]
+    a, b = ",".join(map(str, paths[:2])), ", ".join(map(str, paths[2:]))
+    (row,), words, _ = compared(capsys, a, b, "--json", tmp_path / "all.json")
+    assert row[4:7] == ["0.200 ± 0.141 (2)", "0.600 ± 0.100 (3)", "+0.400"]
+    assert "cover the choice of clips and of the runs of A and B." in words
+    assert "Two runs" in words
+    one = json.loads((tmp_path / "all.json").read_text())["results"][0]
+    assert one["b"] == {"mean": 0.6, "standard_deviation": 0.1, "runs": [0.5, 0.6, 0.7]}
+    # All queries of a run are equal: what moves is the choice of runs, one of two and two of three.
+    assert (one["low"], one["high"]) == (0.2, 0.6)
+    (row,), words, _ = compared(capsys, paths[0], b)
+    assert row[4] == "0.100"
+    assert "and of the runs of B, not the seed of A, which is one run." in words
+    assert "Two runs" not in words
+    assert mean_and_deviation([0.5]) == (0.5, None)
+
+
+def test_what_one_side_alone_has_is_left_out_and_counted(tmp_path, capsys):
+    a = save(
+        tmp_path / "a.parquet",
+        rows({"q1": 0.0, "q2": 1.0, "only": 1.0, "too": 1.0}),
+        rows({"c1": 1.0, "c2": None, "c3": 0.5}, "traversal", "tau"),
+        rows({"c1": 1.0}, "zero_shot", "accuracy"),
+    )
+    b = save(
+        tmp_path / "b.parquet",
+        rows({"q1": 1.0, "q2": 1.0, "other": 0.0}),
+        rows({"c1": 0.0, "c2": 1.0, "c3": 0.5}, "traversal", "tau"),
+    )
+    table, _, said = compared(capsys, a, b)
+    assert [row[1:7] for row in table] == [
+        ["t2a", "r10", "2", "0.500", "1.000", "+0.500"],
+        ["traversal", "tau", "2", "0.750", "0.250", "-0.500"],
+    ]
+    assert said.splitlines() == [
+        "left out: toy t2a: 2 queries of A, 1 of B (asked of one side only)",
+        "left out: toy traversal tau: 0 queries of A, 1 of B (without a value in some run)",
+        "left out: toy zero_shot: 1 queries of A, 0 of B (asked of one side only)",
+    ]
+
+
+def test_parts_measures_and_models_are_chosen(tmp_path, capsys):
+    values = {"q1": 0.5, "q2": 1.0}
+    path = save(
+        tmp_path / "a.parquet",
+        rows(values, ranks={"q1": 2, "q2": 1}),
+        rows(values, "zero_shot", "accuracy"),
+        rows({"q1": 0.0, "q2": 0.0}, model="teacher"),
+    )
+    table, _, _ = compared(capsys, path, path, "--parts", "zero_shot", "--resamples", 100)
+    assert [row[1] for row in table] == ["zero_shot"]
+    table, _, _ = compared(capsys, path, path, "--measures", "accuracy, median_rank", "--resamples", 100)
+    assert [row[2] for row in table] == ["median_rank", "accuracy"]
+    table, _, _ = compared(capsys, path, path, "--model", "teacher", "--resamples", 100)
+    assert [row[4] for row in table] == ["0.000"]
+    (row, *_), words, _ = compared(capsys, path, path, "--resamples", 0)
+    assert row[7:] == ["", "", ""]
+    assert "without resamples" in words
+    _, words, _ = compared(capsys, path, path, "--resamples", 100)
+    assert "With 100 resamples none of so many can survive it: take 120, or fewer parts." in words
+
+
+def test_holm_by_hand():
+    # In order: 0.01 · 4, 0.02 · 3, then 0.03 · 2 (no less than the one before), 0.5 · 1.
+    assert holm([0.03, 0.01, 0.5, 0.02]) == [0.06, 0.04, 0.5, 0.06]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_a_second_run_gives_the_same_bytes_and_another_seed_does_not(tmp_path, capsys):
+    random, written = np.random.default_rng(5), []
+    values = [{f"q{place}": value for place, value in enumerate(random.random(40))} for _ in range(3)]
+    paths = [save(tmp_path / f"{place}.parquet", rows(value)) for place, value in enumerate(values)]
+    out = tmp_path / "all.json"
+    for seed in (0, 0, 1):
+        main([str(paths[0]), f"{paths[1]},{paths[2]}", "--json", str(out), "--seed", str(seed)])
+        written.append((capsys.readouterr().out, out.read_bytes().replace(b'"seed": 1', b'"seed": 0')))
+    assert written[0] == written[1]
+    assert written[0][1] != written[2][1]
+
+
+def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(Path("a.parquet"), rows({"q1": 1.0}))
+    save(Path("b.parquet"), rows({"other": 1.0}))
+    save(Path("clips.parquet"), rows({"q1": 1.0}, clips={"q1": ["elsewhere"]}))
+    save(Path("precise.parquet"), rows({"q1": 1.0}, measure="precision"))
+    save(Path("about nothing.parquet"), rows({"q1": 1.0}, clips={"q1": []}))
+    Path("text.parquet").write_text("no table")
+    Path("empty").mkdir()
+    old = pd.read_parquet("a.parquet").drop(columns="clips")
+    old.to_parquet("old.parquet")
+    twice = pd.read_parquet("a.parquet")
+    pd.concat([twice, twice]).to_parquet("twice.parquet")
+    assert "neither a folder or file, nor a git revision" in refused(capsys, "a.parquet", "nowhere")
+    assert "no reports/evaluate/per_query.parquet in this folder" in refused(capsys, "empty", "a.parquet")
+    assert "is no Parquet table" in refused(capsys, "text.parquet", "a.parquet")
+    assert "missing columns ['clips']" in refused(capsys, "old.parquet", "a.parquet")
+    assert "stands there twice" in refused(capsys, "twice.parquet", "a.parquet")
+    assert "names no clip" in refused(capsys, "about nothing.parquet", "a.parquet")
+    assert "share no query" in refused(capsys, "a.parquet", "b.parquet")
+    assert "differ in toy t2a" in refused(capsys, "a.parquet", "a.parquet,b.parquet")
+    assert "differ in toy t2a" in refused(capsys, "a.parquet", "a.parquet,clips.parquet")
+    assert "a run counts once" in refused(capsys, "a.parquet", "a.parquet,a.parquet")
+    assert "empty run" in refused(capsys, "a.parquet,", "a.parquet")
+    assert "share no measure" in refused(capsys, "a.parquet", "precise.parquet")
+    assert "share no measure r5" in refused(capsys, "a.parquet", "a.parquet", "--measures", "r10,r5")
+    assert "no part a2t; there is: t2a" in refused(capsys, "a.parquet", "a.parquet", "--parts", "t2a,a2t")
+    assert "no model teacher; there is: student" in refused(capsys, "a.parquet", "a.parquet", "--model", "teacher")
+    assert "--resamples -1: 0 or more" in refused(capsys, "a.parquet", "a.parquet", "--resamples", "-1")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """A git and DVC repository: tags `none` (no results yet), `first` and `second`, and the experiment `third`."""
+    folder = tmp_path_factory.mktemp("repository")
+
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    def commit(name: str) -> None:
+        run("git", "add", "-A")
+        run("git", "-c", "user.email=test@example.org", "-c", "user.name=test", "commit", "-qm", name)
+        run("git", "tag", name)
+
+    def evaluate(value: float) -> None:
+        save(folder / RESULTS, rows({"q1": value, "q2": value}))
+        run(*dvc, "add", "-q", "reports/evaluate")
+
+    dvc = (sys.executable, "-m", "dvc")
+    run("git", "init", "-q")
+    run(*dvc, "init", "-q")
+    run("git", "config", "user.email", "test@example.org")
+    run("git", "config", "user.name", "test")
+    commit("none")
+    evaluate(0.25)
+    commit("first")
+    evaluate(0.5)
+    commit("second")
+    evaluate(0.75)
+    run(*dvc, "exp", "save", "-q", "-n", "third")
+    return folder
+
+
+def test_revisions_experiments_and_folders_are_read(repository, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(repository)
+    (row,), _, _ = compared(capsys, "first", "HEAD")
+    assert row[4:7] == ["0.250", "0.500", "+0.250"]
+    # As the folder lies there: a checkout, its results, the file.
+    for there in (repository, ".", "reports/evaluate", RESULTS):
+        (row,), _, _ = compared(capsys, "second", there)
+        assert row[4:7] == ["0.500", "0.750", "+0.250"]
+    (row,), _, _ = compared(capsys, "first,second", "third")
+    assert row[4:7] == ["0.375 ± 0.177 (2)", "0.750", "+0.375"]
+    assert "is not in DVC's cache" in refused(capsys, "first", "none")
+    assert "neither a folder or file, nor a git revision" in refused(capsys, "fourth", "first")
+    Path("first").mkdir()  # a folder without results does not hide the tag
+    (row,), _, _ = compared(capsys, "first", "HEAD")
+    assert row[4] == "0.250"
+    Path("first").rmdir()
+
+
+def test_a_clone_without_the_cache_is_told_so(repository, tmp_path, capsys, monkeypatch):
+    """DVC says it in two ways: by the file, or by the folder where it never saw its listing."""
+    subprocess.run(["git", "clone", "-q", str(repository), str(tmp_path / "clone")], check=True)
+    monkeypatch.chdir(tmp_path / "clone")
+    assert "first: reports/evaluate/per_query.parquet of this revision is not in DVC's cache" in refused(
+        capsys, "first", "HEAD"
+    )
+    monkeypatch.chdir(repository)
+    (repository / ".dvc/cache").rename(tmp_path / "cache")
+    assert "is not in DVC's cache" in refused(capsys, "first", "HEAD")
+    (tmp_path / "cache").rename(repository / ".dvc/cache")
