@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
 import types
@@ -20,6 +19,7 @@ from clapline.model.gallery import VectorGallery
 from clapline.tables.captions import PARAPHRASES, STRESS
 from clapline.tables.clips import CLIPS
 from clapline.tables.judgements import JUDGEMENTS
+from stages.evaluate import cost  # before its models are stood in for
 
 SOUNDS = ("bell", "dog", "horn", "rain", "siren", "train")
 NOISE = {"teacher": 0.6, "student": 0.15}
@@ -140,7 +140,6 @@ def evaluate_workspace(tmp_path, monkeypatch):
         module = types.ModuleType(f"clapline.model.{name}")
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, f"clapline.model.{name}", module)
-    cost = importlib.import_module("stages.evaluate.cost")
     monkeypatch.setattr(cost, "cost_of", lambda clap, clip, caption: {"asked": [clip.clip_id, caption]})
     params = {
         "seed": 1,
