@@ -14,7 +14,8 @@ from clapline.metrics.zero_shot import confusion_matrix
 from clapline.storage import write_text
 from stages.evaluate.benchmarks import Retrieval, ZeroShot
 from stages.evaluate.parts import Part
-from stages.evaluate.results import DROP, MODELS, STRESS, TWIN, Estimate, Result, stress_kind
+from stages.evaluate.results import MODELS, STRESS, TWIN, Estimate, Result, stress_kind
+from stages.evaluate.words import lost_part
 
 _NAMES = {"t2a": "text to audio", "a2t": "audio to text", "zero_shot": "zero-shot", "traversal": "traversal"}
 _MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "accuracy": "accuracy"}
@@ -50,6 +51,18 @@ def robustness_bars(path: Path, results: list[Result]) -> None:
     _draw_bars(path, shown, labels, max(6.4, 0.95 * len(shown)), originals(shown, results))
 
 
+def robustness_rows(results: list[Result]) -> pd.DataFrame:
+    """Return R@10 with the captions and with other words for them, a row per model: asked, r10, for `dvc plots`."""
+    rows = [
+        {"asked": f"{result.dataset}: {result.part.removeprefix('t2a_')}, {model}", "r10": estimate.estimate}
+        for result in results
+        if result.measure == "r10"
+        and (result.part.startswith("t2a_level") or stress_kind(result.part) or result.part == "t2a")
+        for model, estimate in result.models.items()
+    ]
+    return pd.DataFrame(rows, columns=["asked", "r10"])
+
+
 def originals(shown: list[Result], results: list[Result]) -> list[dict[str, float] | None]:
     """Return, for each paraphrased or stressed result, what the models reach with the captions of its own queries.
 
@@ -58,18 +71,13 @@ def originals(shown: list[Result], results: list[Result]) -> list[dict[str, floa
     found = {(result.part, result.measure): result for result in results}
     values: list[dict[str, float] | None] = []
     for result in shown:
-        lost = found.get((_lost(result.part), result.measure))
+        lost = found.get((lost_part(result.part), result.measure))
         if lost is None:
             values.append(None)
             continue
         pairs = {model: (result.models[model].estimate, lost.models[model].estimate) for model in MODELS}
         values.append({model: round(asked + drop, 6) for model, (asked, drop) in pairs.items()})
     return values
-
-
-def _lost(part: str) -> str:
-    """Return the part that says what is lost by asking as `part` does."""
-    return part.replace("_level", "_drop") if part.startswith("t2a_level") else part + DROP
 
 
 def _draw_bars(

@@ -21,12 +21,13 @@ from stages.evaluate.pictures import (
     confusion_rows,
     recall_curves,
     robustness_bars,
+    robustness_rows,
     write_delimited,
 )
 from stages.evaluate.results import MODELS, STRESS, Result, intervals_json
 from stages.evaluate.tables import Told, calibration_rows, uncertainty_tables, zero_shot_tables
 from stages.evaluate.walks import walks
-from stages.evaluate.words import protocol_words, protocols_table, results_table, stress_table, told
+from stages.evaluate.words import near_ties_told, protocol_words, protocols_table, results_table, robustness_table, told
 from stages.evaluate.zero_shot import by_class
 
 Parts = dict[tuple[str, str], Part]
@@ -56,10 +57,11 @@ def write_report(
     write_json(folder / "uncertainty.json", found.uncertainty)
     write_delimited(folder / "recall.tsv", recall_curves(suites.retrieval, parts), "\t")
     write_delimited(folder / "confusion.csv", confusion_rows(suites.zero_shot, parts["student"]), ",")
+    write_delimited(folder / "robustness.tsv", robustness_rows(results), "\t")
     write_delimited(folder / "classes.csv", _classes(suites.zero_shot, parts), ",")
     grouped = _by_dataset(results)
-    blocks = [chapter.text(told(dataset, of)) for dataset, of in grouped.items()]
-    blocks += [chapter.text(told(dataset, of)) for more in found.further for dataset, of in _by_dataset(more).items()]
+    comparisons = [*grouped.items(), *(item for further in found.further for item in _by_dataset(further).items())]
+    blocks = [chapter.text(words) for dataset, of in comparisons for words in told(dataset, of)]
     blocks.append(chapter.text(protocol_words(protocol)))
     for dataset, of in grouped.items():
         blocks += _dataset_blocks(folder, dataset, of, protocol)
@@ -67,6 +69,8 @@ def write_report(
             blocks.append(results_table(dataset, _by_dataset(further)[dataset], protocol))
         if any((dataset, "t2a") in own for own in parts.values()):
             blocks.append(protocols_table(dataset, _directions(found, dataset)))
+            student_parts = {name: part for (of, name), part in parts["student"].items() if of == dataset}
+            blocks.append(chapter.text(near_ties_told(dataset, student_parts)))
     for benchmark in suites.zero_shot:
         blocks += _zero_shot_blocks(folder, benchmark, parts)
     blocks += _uncertainty_blocks(folder, found.uncertainty)
@@ -87,11 +91,9 @@ def _dataset_blocks(folder: Path, dataset: str, of: list[Result], protocol: Prot
             "the original captions of the same queries, of which there may be fewer (n)."
         )
         blocks.append(chapter.figure(words, f"robustness_{dataset}.svg"))
-    stressed = stress_table(dataset, of)
-    if stressed:
-        blocks.append(stressed)
     blocks.append(results_table(dataset, of, protocol))
-    return blocks
+    reworded = robustness_table(dataset, of)
+    return blocks if reworded is None else [*blocks, reworded]
 
 
 def _zero_shot_blocks(folder: Path, benchmark: ZeroShot, parts: dict[str, Parts]) -> list[chapter.Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clapline.metrics.bootstrap import Units
+from clapline.metrics.near_ties import near_tied
 from clapline.metrics.protocols import MEASURES
 from clapline.metrics.retrieval import Relevance, relevant_ranks
 from clapline.metrics.robustness import rank_shift, row_cosines, shared_top
@@ -27,10 +28,17 @@ def direction_parts(benchmark: Retrieval, model: Encoded, seed: int) -> list[Par
     units = Units(relevance.starts, relevance.items, relevance.gallery_size)
     back = benchmark.audio_to_text
     clip_ids = benchmark.clips["clip_id"].to_numpy()
-    return [
+    parts = [
         _ranked(benchmark, "t2a", benchmark.queries, units, text, audio, relevance, seed, words=benchmark.captions),
         _ranked(benchmark, "a2t", list(clip_ids), Units.one_each(len(audio)), audio, text, back, seed),
     ]
+    ties = (
+        near_tied(text.as_queries(), audio.as_candidates(), relevance),
+        near_tied(audio.as_queries(), text.as_candidates(), back),
+    )
+    for part, tied in zip(parts, ties, strict=True):
+        part.details["near_tied"] = int(tied.sum())
+    return parts
 
 
 def retrieval_parts(benchmark: Retrieval, model: Encoded, seed: int) -> list[Part]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clapline import chapter
+from clapline.metrics.near_ties import TOLERANCE
 from clapline.metrics.protocols import MEASURES, PROTOCOLS, Protocol
 from stages.evaluate.parts import Part
 from stages.evaluate.results import DROP, STRESS, TWIN, Estimate, Result, headlines, stress_kind
@@ -31,11 +32,6 @@ _MEASURES = {name: measure.title for name, measure in MEASURES.items()} | {
     "ordered_recall": "ordered recall",
     "tau": "Kendall tau, level and distance from the root",
     "uncertainty_tau": "Kendall tau, abstraction and uncertainty",
-    "relative_r10": "R@10 lost, relative",
-    "relative_map10": "mAP@10 lost, relative",
-    "rank_shift": "median shift of the rank, |log₂|",
-    "shared_top10": "share of the top 10 kept",
-    "cosine": "cosine of original and other words",
 }
 _TOLD = {"t2a": "map10", "a2t": "map10", "t2a_judged": "map16", "t2a_level1": "r10", "t2a_level2": "r10",
          "zero_shot": "accuracy", "traversal": "precision"}  # fmt: skip
@@ -45,6 +41,8 @@ _TOLD_IN_TABLES = {
     "t2a": ("median_rank",),
 }
 _MOVED = ("r10", "map10", "relative_r10", "rank_shift", "shared_top10", "cosine")
+_MOVED_NAMES = {"r10": "R@10 lost", "map10": "mAP@10 lost", "relative_r10": "relative", "rank_shift": "shift",
+                "shared_top10": "kept", "cosine": "cosine"}  # fmt: skip
 _STRESSED = {
     "jargon": "in jargon",
     "slang": "in slang",
@@ -70,8 +68,8 @@ def protocol_words(protocol: Protocol) -> str:
     )
 
 
-def told(dataset: str, results: list[Result]) -> str:
-    """Return a paragraph on one dataset: where the second model differs from the first beyond chance, and where not."""
+def told(dataset: str, results: list[Result]) -> list[str]:
+    """Return paragraphs on one dataset: where the second model differs from the first beyond chance, and where not."""
     first, second = next(iter(results)).models
     better, worse, open_ = [], [], []
     for result in results:
@@ -86,16 +84,19 @@ def told(dataset: str, results: list[Result]) -> str:
     if better:
         said.append(f"The {second} is significantly better than the {first} in " + "; ".join(better) + ".")
     if worse:
-        said.append("It is significantly worse in " + "; ".join(worse) + ".")
+        said.append(f"The {second} is significantly worse than the {first} in " + "; ".join(worse) + ".")
     if open_:
         unknown = all(result.difference.low is None for result in results)
         reason = "No intervals were asked for, so nothing is said to be significant" if unknown else "Not significant"
         said.append(f"{reason}: " + "; ".join(open_) + ".")
-    for level in (1, 2):
-        said += [
-            _drop(result, level) for result in results if (result.part, result.measure) == (f"t2a_drop{level}", "r10")
-        ]
-    return f"{dataset}. " + " ".join(said)
+    drops = [
+        _drop(result, level)
+        for level in (1, 2)
+        for result in results
+        if (result.part, result.measure) == (f"t2a_drop{level}", "r10")
+    ]
+    said += [" ".join(drops)] if drops else []
+    return [f"{dataset}. {said[0]}", *said[1:]] if said else []
 
 
 def _told_measure(part: str) -> str | None:
@@ -160,14 +161,26 @@ def results_table(dataset: str, results: list[Result], protocol: Protocol) -> ch
 
 
 def _in_tables(part: str, protocol: Protocol) -> tuple[str, ...]:
-    if part.startswith("t2a_drop") or (part.startswith(STRESS) and part.endswith(DROP)):
-        return _MOVED
+    if part.startswith(("t2a_drop", STRESS)):
+        return ()  # they have a table of their own
     levels = tuple(f"level{level}" for level in range(1, 20)) if part == "traversal" else ()
     return (*headlines(part, protocol), *_TOLD_IN_TABLES.get(part, ()), *levels)
 
 
 def _measure_name(measure: str) -> str:
     return _MEASURES.get(measure, measure.replace("level", "R@1, level "))
+
+
+def near_ties_told(dataset: str, parts: dict[str, Part]) -> str:
+    """Return how many queries' ranks hang on last bits, by direction; `parts` are one model's."""
+    counts = " and ".join(
+        f"{parts[name].details['near_tied']:,} of {len(parts[name].queries):,} ({part_name(name)})"
+        for name in ("t2a", "a2t")
+    )
+    return (
+        f"{dataset}: {counts} of the student's queries have a wrong answer within {TOLERANCE:g} of a right one; on "
+        "another device the ranks of these may differ, and those of no others."
+    )
 
 
 def protocols_table(dataset: str, parts: dict[str, dict[str, dict[str, Part]]]) -> chapter.Block:
@@ -192,21 +205,37 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(values))
 
 
-def stress_table(dataset: str, results: list[Result]) -> chapter.Block | None:
-    """Return R@10 and mAP@10 of the stress set by kind and model, and what is lost; None where there is no such set."""
+def robustness_table(dataset: str, results: list[Result]) -> chapter.Block | None:
+    """Return what is reached and lost with other words, by kind and model; None where there are no other words."""
     found = {(result.part, result.measure): result for result in results}
     rows: list[list[chapter.Cell]] = []
     for part in dict.fromkeys(result.part for result in results):
-        kind = stress_kind(part)
-        if kind is None:
+        drop = lost_part(part)
+        if drop is None or (drop, "r10") not in found:
             continue
         for model in found[part, "r10"].models:
-            cells: list[chapter.Cell] = [stressed_name(kind), model, found[part, "r10"].queries]
-            for name in (part, part + DROP):
-                cells += [_with_interval(found[name, measure].models[model]) for measure in ("r10", "map10")]
-            rows.append(cells)
+            own = [(part, "r10"), (part, "map10"), *((drop, measure) for measure in _MOVED)]
+            cells = [_with_interval(found[key].models[model]) for key in own]
+            rows.append([_asked(part), model, found[part, "r10"].queries, *cells])
     if not rows:
         return None
-    columns = ["asked", "model", "queries", "R@10", "mAP@10", "R@10 lost", "mAP@10 lost"]
-    words = f"{dataset}: queries as people type them, beside the captions they were made of, with 95 % intervals."
+    columns = ["asked", "model", "queries", "R@10", "mAP@10", *(_MOVED_NAMES[measure] for measure in _MOVED)]
+    words = (
+        f"{dataset}: queries in other words, beside the captions they were made of, with 95 % intervals. Lost: the "
+        "original's value less this one; relative: of the original's. Shift: by how many doublings the rank moves, "
+        "median. Kept: share of the original's top ten that is there again."
+    )
     return chapter.table(words, columns, rows)
+
+
+def lost_part(part: str) -> str | None:
+    """Return the part that says what is lost by asking as `part` does; None where it asks with the captions."""
+    if part.startswith("t2a_level"):
+        return part.replace("_level", "_drop")
+    return part + DROP if stress_kind(part) else None
+
+
+def _asked(part: str) -> str:
+    if part.startswith("t2a_level"):
+        return f"paraphrased, level {part.removeprefix('t2a_level')}"
+    return stressed_name(part.removeprefix(STRESS))
