@@ -59,7 +59,7 @@ def protocol_words(protocol: Protocol) -> str:
         else "Every caption of every clip is a query, answered by its own clip alone."
     )
     return (
-        f"Protocol `{protocol.name}`. {queries} R@k is the share of the relevant items in the top k (DCASE); “any "
+        f"Protocol {protocol.name}. {queries} R@k is the share of the relevant items in the top k (DCASE); “any "
         "caption hit” asks for one of them. AP@k sums the precision at the relevant ranks up to k and divides by "
         "min(relevant, k); MRR@10 counts the best item alone. Equal similarities count against the model. Chance is "
         "the mean over random orders; “shuffled” is what the student itself reaches with the answers exchanged, for "
@@ -131,10 +131,10 @@ def _drop(result: Result, level: int) -> str:
     return f"Asked with level-{level} paraphrases ({result.queries:,} queries), {' and '.join(parts)} of R@10."
 
 
-def _with_interval(estimate: Estimate) -> str:
+def _with_interval(estimate: Estimate, form: str = ".3f") -> str:
     if estimate.low is None:
-        return f"{estimate.estimate:.3f}"
-    return f"{estimate.estimate:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        return f"{estimate.estimate:{form}}"
+    return f"{estimate.estimate:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
 def results_table(dataset: str, results: list[Result], protocol: Protocol) -> chapter.Block:
@@ -149,7 +149,7 @@ def results_table(dataset: str, results: list[Result], protocol: Protocol) -> ch
             result.chance,
             result.control[second],
             *(_with_interval(estimate) for estimate in result.models.values()),
-            _with_interval(result.difference),
+            _with_interval(result.difference, "+.3f"),
             result.p_value,
         ]
         for result in results
@@ -179,7 +179,7 @@ def near_ties_told(dataset: str, parts: dict[str, Part]) -> str:
     )
     return (
         f"{dataset}: {counts} of the student's queries have a wrong answer within {TOLERANCE:g} of a right one; on "
-        "another device the ranks of these may differ, and those of no others."
+        "another device the ranks of these may differ."
     )
 
 

@@ -16,10 +16,19 @@ PARTS = {
     "t2a_stress_slang": "text to audio, slang",
     "t2a_stress_keywords": "text to audio, keywords",
     "t2a_stress_typos": "text to audio, typos",
+    "t2a_judged": "text to audio, judged answers",
+    "twin_order": "caption against its twin, order",
+    "twin_antonym": "caption against its twin, opposite",
+    "twin_verb": "caption against its twin, no verb",
+    "twin_noun": "caption against its twin, no noun",
     "zero_shot": "zero-shot classification",
     "traversal": "audio traversal",
 }
-MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10"}
+MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "map16": "mAP@16", "mrr10": "MRR@10",
+            "any1": "R@1, any hit", "any5": "R@5, any hit", "any10": "R@10, any hit",
+            "median_rank": "median rank"}  # fmt: skip
+# Lower is better.
+_FALLING = frozenset({"median_rank"})
 # What stands large above the table: one measure per part, as far as there is room.
 _SHOWN_LARGE = (("t2a", "map10"), ("a2t", "map10"), ("t2a_level2", "r10"), ("zero_shot", "accuracy"))
 _LARGE = 6
@@ -60,9 +69,9 @@ class Comparison:
         """`better` or `worse` where the interval leaves zero out, `unclear` else, empty without one."""
         if self.low is None or self.high is None:
             return ""
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "unclear"
+        if self.low <= 0 <= self.high:
+            return "unclear"
+        return "better" if (self.low > 0) != (self.measure in _FALLING) else "worse"
 
 
 def compare(metrics: dict[str, Any], measured: list[dict[str, Any]]) -> list[Comparison]:

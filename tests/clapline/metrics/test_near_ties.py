@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -58,7 +60,7 @@ def encoded(clap: Clap, texts: list[str], sizes: list[int], device: str) -> np.n
     """Embeddings of texts encoded in pieces: other shapes of products give other last bits, as another device does."""
     clap = clap.to(device)
     starts = np.cumsum([0, *sizes])
-    pieces = [clap.encode_texts(texts[start:stop]) for start, stop in zip(starts, starts[1:], strict=False)]
+    pieces = [clap.encode_texts(texts[start:stop]) for start, stop in itertools.pairwise(starts)]
     return np.concatenate(pieces)
 
 

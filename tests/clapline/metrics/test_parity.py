@@ -179,11 +179,11 @@ def test_ranx(tables, by_ranx, kind):
 
 
 def by_torchmetrics(metric: type, scores: np.ndarray, target: np.ndarray, **more) -> np.ndarray:
-    """Return a torchmetrics measure of each query; `aggregation` would make a mean of them."""
+    """Return a measure of torchmetrics for each query: the aggregation, which is to make one number, does nothing."""
     measure = metric(aggregation=lambda values, dim: values, **more)
     query = torch.arange(len(scores)).repeat_interleave(scores.shape[1])
     measure.update(torch.from_numpy(scores.astype(np.float32)).flatten(), torch.from_numpy(target).flatten(), query)
-    return measure.compute().double().numpy()
+    return measure.compute().double().numpy().reshape(-1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,7 +63,7 @@ def test_each_protocol_has_its_measures_and_its_queries(stressed_workspace, name
     own = rows[(rows.part == "t2a") & (rows.model == "student")]
     assert sorted(own.words) == sorted(captions if protocol.captions == "rows" else set(captions))
     assert (own.clips.map(len) == own.relevant).all()
-    assert any(block.caption.startswith(f"Protocol `{name}`") for block in read_chapter("reports/evaluate").blocks)
+    assert any(block.caption.startswith(f"Protocol {name}.") for block in read_chapter("reports/evaluate").blocks)
 
 
 def test_the_table_of_protocols_is_the_same_whichever_was_chosen(evaluate_workspace):
