@@ -38,12 +38,14 @@ from benchmarks.curation_arms import (
     LOSSES,
     OTHERS,
     QUANTILES,
+    ROUNDS,
     SAME,
     SETTINGS,
     SIGMA_AUDIO_TEXT,
     SOURCES,
     STEPS,
 )
+from benchmarks.curation_pools import audiocaps_captions, named_captions
 from clapline.metrics.bootstrap import Units
 from clapline.model.clap import Clap
 from clapline.model.encode import clip_features
@@ -60,7 +62,7 @@ from clapline.storage import atomic_folder, atomic_path
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from clapline.tables.truth import TRUTH
-from clapline.text.prompts import clean_label, fill_prompt, prompted_labels
+from clapline.text.prompts import clean_label, prompted_labels
 from stages.curate.choose import choose, pair_table
 from stages.curate.pool import Pool
 from stages.curate.precision import Truth, precision
@@ -153,22 +155,15 @@ class Teaching:
         audio = self.world.encode_clips(clap, self.unpaired)
         return Pool(audio, text, self.unpaired[["dataset", "clip_id"]], captions)
 
-    def named_captions(self) -> pd.DataFrame:
-        """Return two sentences for each of the target's labels, as rows of captions."""
-        rows = [
-            {"dataset": "named", "clip_id": label, "caption_index": index, "text": fill_prompt(prompt, label)}
-            for label in map(clean_label, self.world.labels[self.setting.labels])
-            for index, prompt in enumerate(("{label}", "this is a sound of {label}"))
-        ]
-        self.world.tags |= {("named", row["clip_id"]): [row["clip_id"]] for row in rows}
-        return pd.DataFrame(rows)
-
-    def audiocaps_captions(self) -> pd.DataFrame:
-        """Return 5,000 of AudioCaps' training captions, evenly spaced, from the mirror."""
-        table = pd.read_csv(Path(os.environ["CLAPLINE_MIRROR"]) / "audiocaps" / "train.csv").drop_duplicates("caption")
-        table = table.iloc[np.linspace(0, len(table) - 1, 5000).round().astype(int)]
-        keys = {"dataset": "audiocaps", "clip_id": table.audiocap_id.astype(str), "caption_index": 0}
-        return pd.DataFrame(keys | {"text": table.caption}).reset_index(drop=True)
+    def captions(self, pool: str | None) -> pd.DataFrame | None:
+        """Return the captions of a pool by name; None for the teacher's own."""
+        if pool == "audiocaps":
+            return audiocaps_captions()
+        if pool is None:
+            return None
+        rows = named_captions(self.world.labels[self.setting.labels])
+        self.world.tags |= {("named", label): [label] for label in rows["clip_id"]}
+        return rows
 
     def labels(self, clap: Clap, prompt: str = "this is a sound of {label}") -> np.ndarray:
         """Return the embedded prompts of the target's labels."""
@@ -241,14 +236,22 @@ class Teaching:
         }
         return self.trained("student", Student.model_validate(values), pairs, base)
 
+    def rounds(self, strategy: str, loss: str, pairs: pd.DataFrame | None, base: Clap) -> Clap:
+        """Return the last of a strategy's students; each after the first learns from pairs that the one before chose."""
+        student = self.student(strategy, loss, pairs, base)
+        for _ in range(ROUNDS.get(strategy, 1) - 1):
+            pairs = None if pairs is None else self.curated(student, CURATED[strategy] or {})[0]
+            student = self.student(strategy, loss, pairs, student)
+        return student
+
     def curated(self, clap: Clap, changes: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return the curated pairs, and what they are worth: their number, clips, precision."""
         changes = dict(changes)
-        captions = changes.pop("captions", None)
+        captions = self.captions(changes.pop("captions", None))
         settings = Curate.model_validate(
             {"sigma_audio_text": SIGMA_AUDIO_TEXT, "sigma_text_text": self.setting.sigma_text_text} | changes
         )
-        pool = self.pool(clap, captions and getattr(self, f"{captions}_captions")())
+        pool = self.pool(clap, captions)
         labels = self.labels(clap) if settings.strategy in ("ds", "ads") else None
         chosen = choose(pool, settings, labels, set(zip(self.paired.dataset, self.paired.clip_id, strict=True)))
         clip_tags, caption_tags = self._tags(pool.audio_rows), self._tags(pool.text_rows)
@@ -347,7 +350,7 @@ def run(teaching: Teaching, strategies: Sequence[str], losses: Sequence[str], ou
         changes = CURATED[strategy]
         pairs, figures = (None, {}) if changes is None else teaching.curated(teacher, changes)
         for loss in losses:
-            make = partial(teaching.student, strategy, loss, pairs, teacher)
+            make = partial(teaching.rounds, strategy, loss, pairs, teacher)
             finish(teaching, f"{strategy}-{loss}", out, make, figures)
 
 

@@ -51,6 +51,8 @@ GUARDS: dict[str, dict[str, Any]] = {
     "near-duplicates 0.95": {"near_duplicate_cosine": 0.95},
 }
 QUANTILES = (0.985, 0.99, 0.993, 0.995, 0.997)
+# Students one after the other, each the teacher of the next.
+ROUNDS = {"control_2": 2, "du_2": 2, "du_named_2": 2}
 # Strategy by name: what differs from the published form with the thresholds above. None: no curated pairs.
 CURATED: dict[str, dict[str, Any] | None] = {
     "control": None,
@@ -62,5 +64,9 @@ CURATED: dict[str, dict[str, Any] | None] = {
     # Other caption pools: the target's labels in two sentences; AudioCaps' training captions, 5,000 of them.
     "du_named": {"strategy": "du", "captions": "named", "quantile_audio_text": 0.985},
     "du_named_z": {"strategy": "du", "captions": "named", "quantile_audio_text": 0.985, "calibration": "z_score"},
+    # Two rounds: the student of the first curates for the second; beside a control of as many steps.
+    "control_2": None,
+    "du_2": {"strategy": "du"},
+    "du_named_2": {"strategy": "du", "captions": "named", "quantile_audio_text": 0.985},
     "du_audiocaps": {"strategy": "du", "captions": "audiocaps", "quantile_audio_text": 0.9995},
 }

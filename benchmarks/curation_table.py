@@ -90,7 +90,9 @@ def table(arms: Runs, measures: list[str]) -> str:
     """Return means, and differences from the control of the same loss, as Markdown."""
     lines = [f"| arm | {' | '.join(NAMES.get(name, name) for name in measures)} |", "|---" * (len(measures) + 1) + "|"]
     for arm, runs in sorted(arms.items(), key=lambda item: (item[0].split("-")[-1], item[0])):
-        control = arms.get(f"control-{arm.split('-')[-1]}")
+        strategy, loss = arm.split("-")[0], arm.split("-")[-1]
+        rounds = "_2" if strategy.endswith("_2") else ""  # a control of as many steps
+        control = arms.get(f"control{rounds}-{loss}")
         cells = []
         for measure in measures:
             values = [mean(run, measure) for run in runs.values()]

@@ -1,18 +1,18 @@
 """`python benchmarks/evaluation.py`: evaluation beside pytrec_eval and torchmetrics, with intervals, and at scale.
 
-    python benchmarks/evaluation.py --retrieval --clips 100 --repeats 3       # seconds; the default 3 to 5 minutes
+    python benchmarks/evaluation.py --retrieval --clips 100 --repeats 3       # seconds; whole: 3 to 5 minutes
     python benchmarks/evaluation.py --bootstrap
     python benchmarks/evaluation.py --scale --figure out.svg                  # most of an hour
 
-Unit rows; a caption's cosine with its own clip is drawn from 0 to `--signal`. Seconds are medians of `--repeats`: CPU
-time where numpy has one thread (OMP_NUM_THREADS=1), else wall time.
+Unit rows; a caption's cosine with its clip is drawn up to `--signal`. Seconds: medians of `--repeats`, CPU time where
+numpy has one thread (OMP_NUM_THREADS=1), else wall time.
 
---retrieval: ranks and all measures, from vectors and from given scores, which is what the others get; all take turns.
-Those work out R@1, 5, 10, AP@10 and MRR alone. pytrec_eval gets dicts of all scores, or of each query's ten best;
-torchmetrics tensors made before the clock starts, a metric at a time, as its documentation does. Differences, where
-definitions agree, are those per query of pytrec_eval, of torchmetrics those of means.
-
---scale: a process for each size and direction; its highest resident memory before `relevant_ranks` and after.
+--retrieval: ours (all measures), from vectors and from the scores that the others get; all take turns. The others work
+out R@1, 5, 10, AP@10 and MRR. pytrec_eval gets dicts of all scores or of the ten best; torchmetrics tensors made before
+the clock starts, a metric at a time, as in its documentation. "Off": the greatest difference from ours where
+definitions agree, per query of pytrec_eval, of means of torchmetrics. Aims: torchmetrics 100 times, pytrec_eval with
+the ten best more than once the time of ours from scores. --bootstrap: below 20 s. --scale: a process for each size and
+direction; its highest resident memory before `relevant_ranks` and after.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np  # nothing else: a process begins with the highest memory of the one that started it
+import numpy as np  # little else: a process begins with the highest memory of the one that started it
+from threadpoolctl import threadpool_info
 
 NUMBERS: dict[str, float] = {"clips": 1045, "captions-per-clip": 5, "dimension": 512, "signal": 0.2, "repeats": 5}
 NUMBERS |= {"seed": 0, "resamples": 10_000, "scale-clips": 50_000, "scale-captions": 250_000}
 DIRECTIONS = ("text to audio", "audio to text")
-TEN = "pytrec_eval, ten best"
+FROM_SCORES, TEN = "ours from scores", "pytrec_eval, ten best"
+Parts = dict[str, float]
 
 
 def main() -> None:
@@ -54,11 +57,11 @@ def main() -> None:
     if options.child:
         print(json.dumps(measure(*options.child)))
         return
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    model = Path("/proc/cpuinfo").read_text().partition("model name\t: ")[2].partition("\n")[0]
+    print(f"{model}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, {clock().__name__}, ", end="")
     print(
-        f"{model.split(':')[-1].strip()}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, ", end=""
+        f"{options.clips:,} clips, {options.captions_per_clip} captions each, dimension {options.dimension}", flush=True
     )
-    print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}; dimension {options.dimension}", flush=True)
     for part in [part for part in parts if getattr(options, part)] or parts:
         parts[part](options)
 
@@ -88,11 +91,10 @@ def asked(name: str, audio: np.ndarray, text: np.ndarray) -> tuple[np.ndarray, n
     return queries, gallery, Relevance.from_pairs(*pairs[::step], len(queries), len(gallery))
 
 
-def clock() -> tuple[Callable[[], float], str]:
-    """Return CPU time where there is one thread, else wall time, and what it is called."""
-    from clapline.search.products import threads
-
-    return (time.process_time, "CPU time") if threads() == 1 else (time.perf_counter, "wall time")
+def clock() -> Callable[[], float]:
+    """Return CPU time where there is one thread, else wall time."""
+    blas = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    return time.process_time if blas == {1} else time.perf_counter
 
 
 class Table:
@@ -111,61 +113,46 @@ class Table:
 
 def retrieval(options: argparse.Namespace) -> None:
     """Time both directions beside pytrec_eval and torchmetrics."""
-    shape = options.clips, options.captions_per_clip, options.dimension
-    audio, text = drawn([options.seed], *shape, options.signal)
-    print(f"\n{len(audio):,} clips, {len(text):,} captions; {clock()[1]}, medians of {options.repeats}\n")
-    print("| direction | what | seconds | of it | times ours | times ours from scores |\n" + "|---" * 6 + "|")
-    said = [beside(name, *asked(name, audio, text), options.repeats) for name in DIRECTIONS]
-    print("\n" + "\n".join(said))
-
-
-def beside(name: str, queries: np.ndarray, gallery: np.ndarray, relevance: Any, repeats: int) -> str:
-    """Print a direction's rows, return what there is to say of the values."""
     from clapline.metrics.protocols import MEASURES
     from clapline.metrics.retrieval import best_ranks, relevant_ranks
     from clapline.metrics.similarity import similarities
 
-    scores, read = similarities(queries, gallery)(0, len(queries)), clock()[0]
-    kept: dict[str, Any] = {}
+    shape = options.clips, options.captions_per_clip, options.dimension
+    sides, read = drawn([options.seed], *shape, options.signal), clock()
+    print("\n| direction | what | seconds | of it | times ours | times ours from scores | off |\n" + "|---" * 7 + "|")
+    for name in DIRECTIONS:
+        queries, gallery, relevance = asked(name, *sides)
+        scores, kept = similarities(queries, gallery)(0, len(queries)), {}
 
-    def ours(asking: np.ndarray, among: Any) -> dict[str, float]:
-        ranks = relevant_ranks(asking, among, relevance)
-        kept["ours"] = {name: measure.values(ranks, relevance) for name, measure in MEASURES.items()}
-        kept["ours"]["mrr"] = 1.0 / best_ranks(ranks, relevance)
-        return {}
+        def ours(queries: Any, gallery: Any, relevance: Any = relevance, kept: dict = kept) -> Parts:
+            ranks = relevant_ranks(queries, gallery, relevance)
+            kept["ours"] = {name: measure.values(ranks, relevance) for name, measure in MEASURES.items()}
+            kept["ours"]["mrr"] = 1.0 / best_ranks(ranks, relevance)
+            return {}
 
-    ways: dict[str, Callable[[], dict[str, float]]] = {
-        "ours": lambda: ours(queries, gallery),
-        "ours from scores": lambda: ours(np.arange(len(queries))[:, None], Table(scores)),
-        **pytrec(scores, relevance, kept, read),
-        "torchmetrics": torchmetrics(scores, relevance, kept),
-    }
-    ways["ours"]()  # the warm-up
-    laps: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
-    for turn in range(repeats):
-        for way in [*ways][turn % len(ways) :] + [*ways][: turn % len(ways)]:
-            start = read()
-            of_it = ways[way]()
-            laps[way].append({"": read() - start, **of_it})
-    median = {way: {part: np.median([lap[part] for lap in of]) for part in of[0]} for way, of in laps.items()}
-    for way, parts in median.items():
-        of_it = ", ".join(f"{part} {value:.3g}" for part, value in parts.items() if part)
-        ours_, given = (f"{parts[''] / median[mine]['']:.3g}" for mine in ("ours", "ours from scores"))
-        print(f"| {name} | {way} | {parts['']:.3g} | {of_it} | {ours_} | {given} |", flush=True)
-    mine, differ = kept.pop("ours"), []
-    for way, values in kept.items():
-        most = max(float(np.abs(value - _like(mine, measure, way)).max()) for measure, value in values.items())
-        differ.append(f"{way} {most:.1e}{'' if most <= 1e-6 else ' NOT ALIKE'}")
-    torch, ten = (median[way][""] / median["ours from scores"][""] for way in ("torchmetrics", TEN))
-    means = ", ".join(f"{measure} {mine[measure].mean():.3f}" for measure in ("r1", "r10", "map10"))
-    return (
-        f"- {name}: {means}. Differences: {'; '.join(differ)}. From scores torchmetrics takes {torch:.0f} times ours "
-        f"(aim: 100), pytrec_eval with the ten best {ten:.2f} times (aim: above 1)."
-    )
-
-
-def _like(mine: dict[str, np.ndarray], measure: str, way: str) -> Any:
-    return mine[measure].mean() if way == "torchmetrics" else mine[measure]
+        ways = {
+            "ours": partial(ours, queries, gallery),
+            FROM_SCORES: partial(ours, np.arange(len(queries))[:, None], Table(scores)),
+            **pytrec(scores, relevance, kept, read),
+            "torchmetrics": torchmetrics(scores, relevance, kept),
+        }
+        ways["ours"]()  # the warm-up
+        laps: dict[str, list[Parts]] = {way: [] for way in ways}
+        for turn in range(options.repeats):
+            for way in np.roll([*ways], turn):
+                start = read()
+                of_it = ways[way]()
+                laps[way].append({"": read() - start, **of_it})
+        median = {way: {part: np.median([lap[part] for lap in of]) for part in of[0]} for way, of in laps.items()}
+        for way, parts in median.items():
+            seconds, off = parts.pop(""), 0.0
+            for measure, value in kept.get(way, {}).items():
+                mine = kept["ours"][measure]
+                off = max(off, np.abs(value - (mine if np.ndim(value) else mine.mean())).max())
+            times = (f"{seconds / np.median([lap[''] for lap in laps[own]]):.3g}" for own in ("ours", FROM_SCORES))
+            of_it = ", ".join(f"{part} {value:.3g}" for part, value in parts.items())
+            said = f"{off:.1e}{'' if off <= 1e-6 else ' NOT ALIKE'}"
+            print("| " + " | ".join((name, way, f"{seconds:.3g}", of_it, *times, said)) + " |", flush=True)
 
 
 def pytrec(scores: np.ndarray, relevance: Any, kept: dict[str, Any], read: Callable[[], float]) -> dict[str, Callable]:
@@ -184,18 +171,21 @@ def pytrec(scores: np.ndarray, relevance: Any, kept: dict[str, Any], read: Calla
             place = np.argpartition(scores, -10, axis=1)[:, -10:]
             names, values = ([items[item] for item in row] for row in place), np.take_along_axis(scores, place, axis=1)
         times.append(read())
-        run = {query: dict(zip(found, row.tolist())) for query, found, row in zip(asking, names, values)}
+        run = {
+            query: dict(zip(found, row.tolist(), strict=True))
+            for query, found, row in zip(asking, names, values, strict=False)
+        }
         times.append(read())
         found = evaluator.evaluate(run)
         times.append(read())
         like = measures | {"recip_rank": "mrr10" if way == TEN else "mrr"}
         kept[way] = {name: np.array([found[query][measure] for query in asking]) for measure, name in like.items()}
-        return dict(zip(("ten best", "dicts", "evaluation"), np.diff(times)))
+        return dict(zip(("ten best", "dicts", "evaluation"), np.diff(times), strict=True))
 
-    return {way: lambda way=way: do(way) for way in ("pytrec_eval", TEN)}
+    return {way: partial(do, way) for way in ("pytrec_eval", TEN)}
 
 
-def torchmetrics(scores: np.ndarray, relevance: Any, kept: dict[str, Any]) -> Callable[[], dict[str, float]]:
+def torchmetrics(scores: np.ndarray, relevance: Any, kept: dict[str, Any]) -> Callable[[], Parts]:
     """Return what has torchmetrics work on a table of scores."""
     import torch
     from torchmetrics.retrieval import RetrievalMAP, RetrievalMRR, RetrievalRecall
@@ -204,7 +194,7 @@ def torchmetrics(scores: np.ndarray, relevance: Any, kept: dict[str, Any]) -> Ca
     target[np.repeat(row, relevance.counts), relevance.items] = True
     given = [torch.from_numpy(np.broadcast_to(of, scores.shape).copy()) for of in (scores, target, row[:, None])]
 
-    def do() -> dict[str, float]:
+    def do() -> Parts:
         metrics = {f"r{k}": RetrievalRecall(top_k=k) for k in (1, 5, 10)}
         metrics |= {"map10": RetrievalMAP(top_k=10), "mrr10": RetrievalMRR(top_k=10)}
         for metric in metrics.values():
@@ -235,7 +225,7 @@ def bootstrap(options: argparse.Namespace) -> None:
     clips = pd.DataFrame({"dataset": "toy", "clip_id": ids, "captions": captions})
     (benchmark,) = retrieval_benchmarks(clips, pd.DataFrame(columns=["dataset", "clip_id", "level"]))
     rows = {("toy", clip): row for row, clip in enumerate(ids)}, {text: row for row, text in enumerate(words)}
-    models, laps, (read, called) = [], [], clock()
+    models, laps, read = [], [], clock()
     for name, share in (("teacher", 0.9), ("student", 1.0)):
         seed = [options.seed, len(models)]
         audio, text = drawn(seed, options.clips, per_clip, options.dimension, share * options.signal)
@@ -248,17 +238,16 @@ def bootstrap(options: argparse.Namespace) -> None:
             compare(*pair, options.resamples, options.seed)
             times.append(read())
         laps.append([*np.diff(times), times[-1] - times[0]])
-    print(f"\n{len(ids):,} clips, {len(words):,} captions, {options.resamples:,} resamples; {called}, ", end="")
-    print(f"medians of {options.repeats}\n\n| what | seconds |\n|---|---|")
-    names = "values of both models", *(f"resamples, {name}" for name in DIRECTIONS), "whole (aim: below 20)"
+    print(f"\n| {options.resamples:,} resamples | seconds |\n|---|---|")
+    names = "values of both models", *(f"intervals, {name}" for name in DIRECTIONS), "whole"
     for name, seconds in zip(names, np.median(laps, axis=0), strict=True):
         print(f"| {name} | {seconds:.2f} |")
 
 
 def scale(options: argparse.Namespace) -> None:
     """Take memory and time of growing sizes."""
-    titles = "seconds | CPU s | embeddings MiB | before MiB | peak MiB | peak / embeddings"
-    print(f"\n| direction | clips | captions | {titles} |\n" + "|---" * 9 + "|", flush=True)
+    titles = "seconds | embeddings MiB | before MiB | peak MiB | peak / embeddings"
+    print(f"\n| direction | clips | captions | {titles} |\n" + "|---" * 8 + "|", flush=True)
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in DIRECTIONS}
     per_clip = options.scale_captions // options.scale_clips
     for clips in [round(fraction * options.scale_clips) for fraction in options.fractions]:
@@ -266,25 +255,29 @@ def scale(options: argparse.Namespace) -> None:
             given = name, [options.seed], clips, per_clip, options.dimension, options.signal
             command = [sys.executable, __file__, "--child", json.dumps(given)]
             run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            seconds, cpu, size, before, peak = json.loads(run.stdout.splitlines()[-1])
+            seconds, size, before, peak = json.loads(run.stdout.splitlines()[-1])
             memory = f"{size:.0f} | {before:.0f} | {peak:.0f} | {peak / size:.2f}"
-            print(f"| {name} | {clips:,} | {clips * per_clip:,} | {seconds:.2f} | {cpu:.2f} | {memory} |", flush=True)
+            print(f"| {name} | {clips:,} | {clips * per_clip:,} | {seconds:.2f} | {memory} |", flush=True)
             found[name].append((clips**2 * per_clip, seconds, size, peak))
     if options.figure:
         draw(found, options.figure)
 
 
 def measure(name: str, *drawing: Any) -> list[float]:
-    """Return wall and CPU seconds of the ranks, and MiB: of the embeddings, of the process before and after."""
+    """Return wall seconds of the ranks; MiB of the embeddings, and of the process before and after."""
     from clapline.metrics.retrieval import relevant_ranks
 
     audio, text = drawn(*drawing)
     given = asked(name, audio, text)
-    memory = [(audio.nbytes + text.nbytes) / 2**20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
-    start = time.perf_counter(), time.process_time()
+    found = [(audio.nbytes + text.nbytes) / 2**20, highest()]
+    start = time.perf_counter()
     relevant_ranks(*given)
-    seconds = [time.perf_counter() - start[0], time.process_time() - start[1]]
-    return [*seconds, *memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
+    return [time.perf_counter() - start, *found, highest()]
+
+
+def highest() -> float:
+    """Return the highest resident memory of this process, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def draw(found: dict[str, list[tuple[float, ...]]], path: Path) -> None:

@@ -119,7 +119,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     PAIRS.write("data/curated/pairs.parquet", PAIRS.frame())
     SYNTHETIC.write("data/captions/synthetic.parquet", SYNTHETIC.frame())
     PARAPHRASES.write("data/captions/paraphrases_train.parquet", PARAPHRASES.frame())
-    Clap.new(MODEL, ["a dog barks"]).save_pretrained("models/teacher")
+    Clap.new(MODEL, ["a dog barks"]).save("models/teacher", card="a toy")
     machine = {"device": "cpu", "progress": False}
     sections = {"teacher": {"model": MODEL.model_dump()}, "student": {"sources": {"curated": 0.0}}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"seed": 0, "machine": machine, **sections}))
