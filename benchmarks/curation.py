@@ -237,7 +237,7 @@ class Teaching:
         return self.trained("student", Student.model_validate(values), pairs, base)
 
     def rounds(self, strategy: str, loss: str, pairs: pd.DataFrame | None, base: Clap) -> Clap:
-        """Return the last of a strategy's students; each after the first learns from pairs that the one before chose."""
+        """Return the last of a strategy's students; each later one learns from what the one before it chose."""
         student = self.student(strategy, loss, pairs, base)
         for _ in range(ROUNDS.get(strategy, 1) - 1):
             pairs = None if pairs is None else self.curated(student, CURATED[strategy] or {})[0]
