@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation.py --retrieval --clips 100 --repeats 3       # seconds; whole: 3 to 5 minutes
     python benchmarks/evaluation.py --bootstrap
-    python benchmarks/evaluation.py --scale --figure out.svg                  # most of an hour
+    python benchmarks/evaluation.py --scale --figure out.svg                  # about half an hour of one thread
 
 Unit rows; a caption's cosine with its clip is up to about `--signal`. Seconds: medians of `--repeats`, CPU time where
 numpy has one thread (OMP_NUM_THREADS=1), else wall time; at scale one run, wall time.
@@ -128,8 +128,8 @@ def retrieval(options: argparse.Namespace) -> None:
         for turn in range(options.repeats):
             for way in np.roll([*ways], turn):
                 start = read()
-                of_it = ways[way]() or ()
-                laps[way].append([read() - start, *of_it])
+                of_it = ways[way]()
+                laps[way].append([read() - start, *(of_it or [])])
         median = {way: np.median(of, axis=0) for way, of in laps.items()}
         for way, (seconds, *of_it) in median.items():
             off = 0.0
@@ -162,7 +162,7 @@ def pytrec(scores: np.ndarray, relevance: Any, kept: Kept) -> dict[str, Callable
     measures = {"recall_1": "r1", "recall_5": "r5", "recall_10": "r10", "map_cut_10": "map10", "recip_rank": "mrr"}
     evaluator, read = pytrec_eval.RelevanceEvaluator(truth, measures), clock()
 
-    def do(way: str) -> np.ndarray:
+    def do(way: str) -> list[float]:
         times, names, values = [read()], itertools.repeat(items), scores
         if way == TEN:
             place = np.argpartition(scores, -10, axis=1)[:, -10:]
@@ -174,7 +174,7 @@ def pytrec(scores: np.ndarray, relevance: Any, kept: Kept) -> dict[str, Callable
         times.append(read())
         like = measures | ({"recip_rank": "mrr10"} if way == TEN else {})
         kept[way] = {name: np.array([found[query][measure] for query in asking]) for measure, name in like.items()}
-        return np.diff(times)
+        return np.diff(times).tolist()
 
     return {way: partial(do, way) for way in ("pytrec_eval", TEN)}
 

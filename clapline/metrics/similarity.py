@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from clapline.search import top_k
 
 _PRODUCTS_AT_ONCE = 8_000_000
+_TILE = (1024, 2048)  # queries, items: large enough for the product, small enough for the cache
 
 
 class Gallery(Protocol):
@@ -44,6 +45,29 @@ def similarities(queries: Items, gallery: Items) -> Callable[[int, int], np.ndar
         return lambda start, stop: gallery.cosines(queries[start:stop])
     wide = gallery.astype(np.float64)
     return lambda start, stop: (queries[start:stop].astype(np.float64) @ wide.T).astype(np.float32)
+
+
+def tiles(queries: Items, gallery: Items) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Yield all similarities in pieces: which queries, which items, and their similarities, float32.
+
+    The piece is the caller's to overwrite. Memory holds one of them, not queries × items; clips without vectors come
+    whole, a few queries at a time.
+    """
+    queries, gallery = _vectors(queries), _vectors(gallery)
+    if isinstance(queries, np.ndarray) and isinstance(gallery, np.ndarray):
+        for rows in _slices(len(queries), _TILE[0]):
+            asked = queries[rows].astype(np.float64)
+            for columns in _slices(len(gallery), _TILE[1]):
+                yield rows, columns, (asked @ gallery[columns].astype(np.float64).T).astype(np.float32)
+        return
+    whole = similarities(queries, gallery)
+    for rows in _slices(len(queries), max(1, _PRODUCTS_AT_ONCE // max(1, len(gallery)))):
+        yield rows, slice(0, len(gallery)), whole(rows.start, rows.stop).copy()  # it may be the clips' own
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def nearest(queries: Items, gallery: Items) -> np.ndarray:

@@ -60,14 +60,14 @@ def twin_part(twins: Twins, model: Encoded, seed: int) -> Part:
     owner = np.repeat(np.arange(len(twins.queries)), asked.counts)
     audio = model.of_clips(benchmark.clips).as_queries()
     captions = [benchmark.captions[row] for row in twins.queries]
-    right, wrong = (model.of_texts(texts).as_candidates()[owner] for texts in (captions, twins.words))
-    won = _won(right, wrong, audio, asked.items)
+    right, wrong = (model.of_texts(texts).as_candidates() for texts in (captions, twins.words))
+    won = _won(right, wrong, owner, audio, asked.items)
     values = np.add.reduceat(won, asked.starts[:-1]) / asked.counts
     control = {}
     if len(benchmark.clips) > 1:
         draws = generator(seed, "evaluate", "stranger", benchmark.dataset, twins.part)
         other = stranger(len(benchmark.clips), draws)[asked.items]
-        deaf = np.add.reduceat(_won(right, wrong, audio, other), asked.starts[:-1]) / asked.counts
+        deaf = np.add.reduceat(_won(right, wrong, owner, audio, other), asked.starts[:-1]) / asked.counts
         control = {"accuracy": float(deaf.mean())}
     return Part(
         benchmark.dataset,
@@ -82,5 +82,6 @@ def twin_part(twins: Twins, model: Encoded, seed: int) -> Part:
     )
 
 
-def _won(right: np.ndarray, wrong: np.ndarray, audio: Items, rows: np.ndarray) -> np.ndarray:
-    return (pair_similarities(right, audio, rows) > pair_similarities(wrong, audio, rows)).astype(np.float64)
+def _won(right: np.ndarray, wrong: np.ndarray, owner: np.ndarray, audio: Items, rows: np.ndarray) -> np.ndarray:
+    near, far = (pair_similarities(texts, owner, audio, rows) for texts in (right, wrong))
+    return (near > far).astype(np.float64)

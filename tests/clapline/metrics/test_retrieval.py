@@ -88,8 +88,21 @@ def test_blocks_of_queries_change_nothing(monkeypatch):
     queries, gallery = rng.normal(size=(23, 8)).astype(np.float32), rng.normal(size=(11, 8)).astype(np.float32)
     relevance = relevance_of([set(rng.choice(11, 4, replace=False).tolist()) for _ in range(23)], 11)
     whole = relevant_ranks(queries, gallery, relevance)
-    monkeypatch.setattr("clapline.metrics.retrieval._PRODUCTS_AT_ONCE", 30)
+    monkeypatch.setattr("clapline.metrics.similarity._TILE", (3, 4))
     np.testing.assert_array_equal(relevant_ranks(queries, gallery, relevance), whole)
+
+
+def test_equal_items_far_apart_tie_exactly():
+    """A copy of a relevant item in another tile counts as one that is no worse, whatever shape its product has."""
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(2500, 96)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    gallery = np.concatenate([vectors, vectors[rng.permutation(2500)]])
+    queries = vectors[:700] + 0.05 * rng.normal(size=(700, 96)).astype(np.float32)
+    relevance = Relevance.from_pairs(np.arange(700), np.arange(700), 700, 5000)
+    ranks = relevant_ranks(queries, gallery, relevance)
+    alone = relevant_ranks(queries, vectors, relevance_of([{row} for row in range(700)], 2500))
+    np.testing.assert_array_equal(ranks, 2 * alone)
 
 
 def test_perfect_reversed_second_and_constant_scores():

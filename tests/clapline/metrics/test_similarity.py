@@ -48,7 +48,7 @@ def unit(rows: int, dim: int = 6, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("levels", [4, 10**6])  # few values: many ties
 @pytest.mark.parametrize("at_once", [1, 40, 10**6])
 def test_ranks_in_both_directions_are_those_of_the_score_matrix(monkeypatch, levels, at_once):
-    monkeypatch.setattr("clapline.metrics.retrieval._PRODUCTS_AT_ONCE", at_once)
+    monkeypatch.setattr("clapline.metrics.similarity._PRODUCTS_AT_ONCE", at_once)
     scores = np.random.default_rng(1).integers(0, levels, (17, 11)).astype(np.float32)
     forward, backward = table(17, 11), table(11, 17)
     as_vectors = np.eye(17, dtype=np.float32), scores.T  # text i · clip j = scores[i, j]
