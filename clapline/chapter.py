@@ -20,9 +20,10 @@ Cell = str | int | float | None
 class Block:
     """One part of a chapter. `file` is relative to the chapter's folder."""
 
-    kind: Literal["text", "table", "figure", "audio"]
+    kind: Literal["text", "table", "figure", "audio", "plot"]
     caption: str = ""
-    file: str | None = None  # figure (SVG, PNG) or audio (FLAC, OGG)
+    file: str | None = None  # figure (SVG, PNG), audio (FLAC, OGG) or plot (JSON of plotly: data and layout)
+    still: str | None = None  # of a plot: the figure that stands for it in print and without scripts
     columns: list[str] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
 
@@ -48,6 +49,11 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) 
 def figure(caption: str, file: str) -> Block:
     """A picture that lies in the chapter's folder."""
     return Block("figure", caption=caption, file=file)
+
+
+def plot(caption: str, file: str, still: str) -> Block:
+    """A plotly figure (JSON with `data` and `layout`) to move about in, and the picture that stands for it in print."""
+    return Block("plot", caption=caption, file=file, still=still)
 
 
 def audio(caption: str, file: str) -> Block:
