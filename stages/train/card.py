@@ -40,7 +40,8 @@ def model_card(
     every = sum(parameter.numel() for parameter in clap.parameters())
     segments = f" in {features.segments} segments" if features.segments > 1 else ""
     written = text.model or text.architecture or text.kind
-    chosen = f", the best by validation mAP@10, {history.best:.3f}" if history.best >= 0 else ""
+    how = "the best by" if training.choose == "best" else "the last;"
+    chosen = f", {how} validation mAP@10, {history.best:.3f}" if history.best >= 0 else ""
     steps = history.rows[-1]["step"]
     unsaid = {"objective", "augmentation", "model", "sources"}
     return "\n".join(

@@ -54,7 +54,10 @@ def write_outputs(
             _draw(curve, validation, history.kept_step, folder / "curve.svg")
             blocks.append(figure("Training loss, validation and temperature", "curve.svg"))
         kept = f"The weights of step {history.kept_step} were kept"
-        chosen = f", the best by validation mAP@10 ({history.best:.3f})." if history.best >= 0 else ", the last."
+        chosen = ", the last."
+        if history.best >= 0:
+            how = "the best by" if settings.choose == "best" else "the last;"
+            chosen = f", {how} validation mAP@10 ({history.best:.3f})."
         if curve.empty:
             kept, chosen = (
                 "No step was trained",

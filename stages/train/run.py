@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clapline.errors import UserError
 from clapline.model.clap import Clap
 from clapline.params.machine import Machine
 from clapline.params.training import Training
@@ -54,7 +55,15 @@ def train_and_write(
         words: one paragraph about the pairs, for the report and the model card.
         began: time.perf_counter() at the start of the stage.
         known: what soft targets, relevance, distillation and clusters are made of.
+
+    Raises:
+        UserError: `choose: best` without a validation clip, as when all of them leaked into evaluation.
     """
+    if settings.choose == "best" and settings.steps != 0 and val.empty:
+        raise UserError(
+            f"{stage}.choose = 'best', but no validation clip is left in roles.paired (reports/catalogue: what left "
+            "it); give roles.paired other clips with use: val, or say 'last'"
+        )
     feeder = Feeder(
         data,
         settings,

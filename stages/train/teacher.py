@@ -52,7 +52,8 @@ def main() -> None:
     sources = paired_sources(train, rows, 1.0, SYNTHETIC.frame(), settings.sources.by_dataset, "teacher.sources")
     data = TrainingData(clips, sources, tags=list(train.tags))
     known, further = known_of(settings.objective, data, train, machine, seed, "teacher")
-    words = f"The teacher learned from {len(train)} clips with captions; {len(val)} more chose the best step."
+    chose = "chose the best step" if settings.choose == "best" else "measured it on the way"
+    words = f"The teacher learned from {len(train)} clips with captions; {len(val)} more {chose}."
     if settings.steps == 0:
         words = f"The teacher is {settings.model.start or 'an untrained model'} as it is; it was not trained here."
     # After the model is built: only then every module that decides the outcome is loaded and in the key.

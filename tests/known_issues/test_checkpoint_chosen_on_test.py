@@ -133,6 +133,18 @@ def test_a_door_trains_on_split_train_and_chooses_by_split_val_of_paired(door, f
     assert val["clip_id"].tolist() == ["v1", "v2"]
 
 
+@pytest.mark.parametrize("door", [teacher, student], ids=lambda door: door.__name__)
+def test_best_without_a_validation_clip_that_is_left_is_refused(door, folder, capsys):
+    """Leaks may take all of them out: nothing would then choose, and the last step pass for the best."""
+    rows = [clip("t1", "train"), clip("t2", "train")]
+    CLIPS.write("data/captioned/paired.parquet", CLIPS.frame(rows))
+    with pytest.raises(SystemExit) as stop:
+        door.main()
+    assert stop.value.code == 2
+    name = door.__name__.rsplit(".", 1)[-1]
+    assert f"{name}.choose = 'best', but no validation clip is left" in capsys.readouterr().err
+
+
 class Planned:
     """Stands for the validation clips: says what it was told to, and remembers the weights it was asked about."""
 
