@@ -55,15 +55,7 @@ def train_and_write(
         words: one paragraph about the pairs, for the report and the model card.
         began: time.perf_counter() at the start of the stage.
         known: what soft targets, relevance, distillation and clusters are made of.
-
-    Raises:
-        UserError: `choose: best` without a validation clip, as when all of them leaked into evaluation.
     """
-    if settings.choose == "best" and settings.steps != 0 and val.empty:
-        raise UserError(
-            f"{stage}.choose = 'best', but no validation clip is left in roles.paired (reports/catalogue: what left "
-            "it); give roles.paired other clips with use: val, or say 'last'"
-        )
     feeder = Feeder(
         data,
         settings,
@@ -98,6 +90,15 @@ def train_and_write(
     if is_first():
         write_outputs(stage, clap, history, data, settings, words, began)
         checkpoint.finish()
+
+
+def refuse_no_validation(stage: str, settings: Training, val: pd.DataFrame) -> None:
+    """Raise UserError on `choose: best` without a validation clip, as when all of them leaked into evaluation."""
+    if settings.choose == "best" and settings.steps != 0 and val.empty:
+        raise UserError(
+            f"{stage}.choose = 'best', but no validation clip is left in roles.paired (reports/catalogue: what left "
+            "it); give it others with use: val, or say 'last'"
+        )
 
 
 def chosen_datasets(clips: pd.DataFrame, by_dataset: Mapping[str, float] | None) -> pd.DataFrame:

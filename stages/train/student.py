@@ -24,7 +24,7 @@ from stages.train.data import TrainingData
 from stages.train.distributed import join, leave
 from stages.train.known import known_of
 from stages.train.launch import launch_if_needed
-from stages.train.run import chosen_datasets, train_and_write
+from stages.train.run import chosen_datasets, refuse_no_validation, train_and_write
 from stages.train.sources import (
     check_mixtures,
     drawn_pairs,
@@ -58,6 +58,7 @@ def main() -> None:
     paired = CLIPS.read(INPUTS["paired"])
     drawn = chosen_datasets(paired, weights.by_dataset)
     train, val = drawn[drawn.split == "train"], drawn[drawn.split == "val"]
+    refuse_no_validation("student", settings, val)
     pairs = drawn_pairs(PAIRS.read(INPUTS["pairs"]), weights.curated, weights.domain)
     mixed = CLIPS.read(INPUTS["mixed"])
     curated = {name: _clips_of(paired, of) for name, of in pairs.items()}

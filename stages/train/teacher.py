@@ -22,7 +22,7 @@ from stages.train.data import TrainingData
 from stages.train.distributed import join, leave
 from stages.train.known import known_of
 from stages.train.launch import launch_if_needed
-from stages.train.run import chosen_datasets, train_and_write
+from stages.train.run import chosen_datasets, refuse_no_validation, train_and_write
 from stages.train.sources import paired_sources
 from stages.train.start import fit_objective
 
@@ -40,6 +40,7 @@ def main() -> None:
     train, val = paired[paired.split == "train"], paired[paired.split == "val"]
     if train.empty:
         raise UserError(f"{PAIRED}: no clip with split train; roles.paired needs an entry with use: train")
+    refuse_no_validation("teacher", settings, val)
     captions = [caption for captions in train.captions for caption in captions]
     torch.manual_seed(derived_seed(seed, "teacher", "weights"))
     clap = Clap.new(settings.model, captions).to(device)
