@@ -20,12 +20,13 @@ def shared_top(first: Items, second: Items, gallery: Items, k: int) -> np.ndarra
 
     `first` and `second` are `(queries, dim)`, row by row the same query. With fewer than k items the share is of all.
     """
-    k = min(k, len(gallery))
-    one, other = _top(first, gallery, k), _top(second, gallery, k)
+    one, other = top_items(first, gallery, k), top_items(second, gallery, k)
     return (one[:, :, None] == other[:, None, :]).any(axis=2).mean(axis=1)
 
 
-def _top(queries: Items, gallery: Items, k: int) -> np.ndarray:
+def top_items(queries: Items, gallery: Items, k: int) -> np.ndarray:
+    """Return the rows of each query's k most similar items, best first, `(queries, k)`; the lowest of equals first."""
+    k = min(k, len(gallery))
     vectors = [getattr(items, "vectors", items) for items in (queries, gallery)]
     if all(isinstance(side, np.ndarray) for side in vectors):
         return top_k(*vectors, k)[0]

@@ -1,20 +1,21 @@
-"""Queries to listen to: what the student put first, right and wrong."""
+"""Queries to listen to: the clips that the student put first, right and wrong."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from clapline import chapter
 from clapline.audio.shards import ShardReader
-from clapline.metrics.similarity import nearest
+from clapline.metrics.robustness import top_items
 from clapline.randomness import generator
 from clapline.tables.clips import credit
 from stages.evaluate.benchmarks import Retrieval
 from stages.evaluate.encoded import Encoded
 from stages.evaluate.parts import Part
+
+NEAREST = 5
 
 
 def listen(
@@ -53,27 +54,22 @@ def _draw(benchmark: Retrieval, part: Part, count: int, seed: int) -> list[int]:
 def _shown(
     folder: Path, number: int, benchmark: Retrieval, query: int, student: Encoded, part: Part, reader: ShardReader
 ) -> list[chapter.Block]:
+    """Return the query, its nearest clips in order, and the clip it belongs to where that is not among them."""
     relevance = benchmark.text_to_audio
     caption = benchmark.captions[query]
     rank = int(part.ranks[relevance.starts[query]])
-    own = relevance.items[relevance.starts[query] : relevance.starts[query + 1]]
+    own = set(relevance.items[relevance.starts[query] : relevance.starts[query + 1]].tolist())
     asked, clips = student.of_texts([caption]), student.of_clips(benchmark.clips)
-    top = int(nearest(asked.as_queries(), clips.as_candidates())[0])
-    right = top in own
-    verdict = "right" if right else f"wrong; the right clip stands at rank {rank}"
-    blocks = [
-        _player(
-            folder,
-            f"query_{number:02d}_top.flac",
-            f"“{caption}”: the student's first clip ({verdict})",
-            benchmark.clips,
-            top,
-            reader,
-        )
-    ]
-    if not right:
-        words = f"“{caption}”: the clip it belongs to"
-        blocks.append(_player(folder, f"query_{number:02d}_own.flac", words, benchmark.clips, int(np.min(own)), reader))
+    top = top_items(asked.as_queries(), clips.as_candidates(), NEAREST)[0].tolist()
+    said = "found first" if top[0] in own else f"its clip stands at rank {rank}"
+    blocks = [chapter.text(f"{benchmark.dataset}, query {number}: “{caption}” ({said}). The student's nearest clips:")]
+    for place, row in enumerate(top, start=1):
+        words = f"{place}. {'right' if row in own else 'wrong'}: “{benchmark.clips['captions'].iloc[row][0]}”"
+        file = f"query_{number:02d}_{place}.flac"
+        blocks.append(_player(folder, file, words, benchmark.clips, row, reader))
+    if not own & set(top):
+        words = f"{rank}. the clip it belongs to"
+        blocks.append(_player(folder, f"query_{number:02d}_own.flac", words, benchmark.clips, min(own), reader))
     return blocks
 
 

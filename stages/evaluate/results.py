@@ -70,7 +70,7 @@ def headlines(part: str, protocol: Protocol = PROTOCOLS["dcase"]) -> tuple[str, 
         return protocol.measures(part)
     if part.startswith(TWIN):
         return ("accuracy",)
-    return ("r10", "map10") if stress_kind(part) else _HEADLINES.get(part, ())
+    return ("r10",) if stress_kind(part) else _HEADLINES.get(part, ())
 
 
 def compare(first: Part, second: Part, resamples: int, seed: int, names: tuple[str, str] = MODELS) -> list[Result]:

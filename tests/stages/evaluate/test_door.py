@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import json
 from pathlib import Path
 
@@ -144,6 +145,25 @@ def test_plots_are_tables_that_dvc_can_draw(evaluate_workspace):
     confusion = pd.read_csv("reports/evaluate/confusion.csv")
     accuracy = (confusion.actual == confusion.predicted).mean()
     assert accuracy == pytest.approx(metrics["student"]["toy"]["zero_shot"]["accuracy"], abs=1e-6)
+
+
+def test_examples_are_the_five_nearest_clips_in_order(evaluate_workspace):
+    evaluate()
+    blocks = read_chapter("reports/evaluate").blocks
+    rows = PER_QUERY.read("reports/evaluate/per_query.parquet")
+    ranks = rows[(rows.model == "student") & (rows.part == "t2a")].set_index("query")["best_rank"]
+    asked = [place for place, block in enumerate(blocks) if block.caption.startswith("toy, query ")]
+    assert len(asked) == 4
+    found = []
+    for number, place in enumerate(asked, start=1):
+        caption = blocks[place].caption.split("“")[1].split("”")[0]
+        players = list(itertools.takewhile(lambda block: block.kind == "audio", blocks[place + 1 :]))
+        assert [block.file for block in players[:5]] == [f"query_{number:02d}_{rank}.flac" for rank in range(1, 6)]
+        right = [rank for rank, block in enumerate(players[:5], start=1) if f"{rank}. right" in block.caption]
+        assert (min(right) if right else 6) == min(ranks[caption], 6)
+        assert len(players) == (5 if right else 6)
+        found.append(ranks[caption] == 1)
+    assert found == [True, False, True, False]  # found and missed in turn
 
 
 def test_stale_paraphrases_are_refused(evaluate_workspace, capsys):
