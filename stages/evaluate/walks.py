@@ -28,11 +28,14 @@ def walks(
         recall = part.values["recall"]
         ordered = sorted(drawn.tolist(), key=lambda row: -recall[row])
         places = [0, len(ordered) // 2, len(ordered) - 1][: min(_WALKS, count, len(ordered))]
+        if places:
+            words = f"{benchmark.dataset}: clips, and the captions that the student meets on the way to the root."
+            blocks.append(chapter.text(words))
         for number, row in enumerate(dict.fromkeys(ordered[place] for place in places), start=1):
             clip = next(benchmark.clips.iloc[[row]].itertuples(index=False))
             file = f"walk_{benchmark.dataset}_{number:02d}.flac"
             (folder / file).write_bytes(reader.read_bytes(clip))
-            words = f"{benchmark.dataset}: the way from this clip to the root; {recall[row]:.0%} of its tree was met"
+            words = f"{recall[row]:.0%} of this clip's tree was met"
             blocks.append(chapter.audio(words + credit(clip), file))
             own = benchmark.trees[row]
             rows: list[list[chapter.Cell]] = [
