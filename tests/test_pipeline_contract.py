@@ -16,7 +16,7 @@ from tools.stage_deps import code_dependencies, door_of, is_code, kinds, stages
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = stages(PIPELINE)
-READERS = {"read_section", "read_seed", "read_dataset"}
+READERS = {"read_params", "read_section", "read_seed", "read_dataset"}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -46,6 +46,8 @@ def params_read_by(door: str) -> set[str]:
                 name = getattr(node.func, "id", getattr(node.func, "attr", None))
                 if name == "read_seed":
                     found.add("seed")
+                elif name == "read_params":  # the whole file, to show it
+                    found |= set(yaml.safe_load((ROOT / "params.yaml").read_text()))
                 elif name == "read_dataset":
                     found.add("datasets.${key}")
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -76,7 +77,7 @@ def write_costs(costs: dict[str, dict[str, Any]]) -> None:
     """Write reports/cost/evaluate.json: measured seconds and bytes, which no output of a stage may hold."""
     from stages.evaluate.cost import with_training
 
-    write_json("reports/cost/evaluate.json", with_training(costs))
+    write_json(Path("reports/cost") / "evaluate.json", with_training(costs))
 
 
 def load_and_encode(

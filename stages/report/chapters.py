@@ -24,6 +24,7 @@ STAGES = (
     "evaluate",
     "richness",
     "topics",
+    "curated_topics",
 )
 
 
@@ -52,23 +53,25 @@ def read_chapters(reports: Path, stages: tuple[str, ...] = STAGES) -> list[Place
 def copy_files(reports: Path, placed: Placed, site: Path) -> None:
     """Copy the files that a chapter's blocks name to `site/<stage>/`.
 
-    Raises UserError when one is missing, is not named by a figure or audio block, or lies outside the chapter's folder.
+    Raises UserError when one is missing, is not named by a block that shows one, or lies outside the chapter's folder.
     """
     for block in placed.chapter.blocks:
-        if block.kind not in ("figure", "audio"):
+        named = {"figure": block.file, "audio": block.file, "plot": block.still}
+        if block.kind not in named:
             continue
-        source = _file(reports / placed.stage, block)
-        target = site / placed.stage / str(block.file)
+        source = named_file(reports / placed.stage, block, named[block.kind])
+        target = site / placed.stage / str(named[block.kind])
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
-def _file(folder: Path, block: Block) -> Path:
-    if not block.file:
+def named_file(folder: Path, block: Block, name: str | None) -> Path:
+    """Return a file that a block names, in the chapter's folder. Raises UserError as `copy_files` does."""
+    if not name:
         raise UserError(f"{folder}/chapter.json: a block of kind {block.kind} names no file")
-    source = folder / block.file
+    source = folder / name
     if not source.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{folder}/chapter.json: {block.file!r} lies outside the chapter's folder")
+        raise UserError(f"{folder}/chapter.json: {name!r} lies outside the chapter's folder")
     if not source.is_file():
         raise UserError(f"{source}: no such file, though {folder}/chapter.json shows it")
     return source

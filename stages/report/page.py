@@ -8,17 +8,26 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from clapline.chapter import Block
+from clapline.chapter import Block, Cell
 from stages.report.chapters import Placed
 from stages.report.headline import Comparison, highlights
 from stages.report.numbers import is_number, numeric_columns, shown, signed
 from stages.report.picture import BOX_HEIGHT, BOX_WIDTH, draw_pipeline
+from stages.report.plots import LIBRARY, plot_name
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = TEMPLATES / "style.css"
+SCRIPT = TEMPLATES / "plots.js"
 
 
-def render(title: str, chapters: list[Placed], comparisons: list[Comparison], others: list[tuple[str, float]]) -> str:
+def render(
+    title: str,
+    chapters: list[Placed],
+    comparisons: list[Comparison],
+    others: list[tuple[str, float]],
+    parameters: list[tuple[str, list[tuple[str, Cell]]]],
+    versions: list[tuple[str, str]],
+) -> str:
     """Return `index.html`. Files are looked for under `site/<stage>/`.
 
     Args:
@@ -26,6 +35,8 @@ def render(title: str, chapters: list[Placed], comparisons: list[Comparison], ot
         chapters: in reading order.
         comparisons: metrics that both models have.
         others: metrics of one model or of none, as (name, value).
+        parameters: of the run, by section.
+        versions: with which the page was made.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -45,6 +56,16 @@ def render(title: str, chapters: list[Placed], comparisons: list[Comparison], ot
         with_intervals=any(item.low is not None for item in comparisons),
         with_chance=any(item.chance is not None for item in comparisons),
         others=others,
+        parameters=parameters,
+        versions=versions,
+        plots=[
+            f"site/{quote(placed.stage)}/{quote(str(block.file))}.js"
+            for placed in chapters
+            for block in placed.chapter.blocks
+            if block.kind == "plot"
+        ],
+        plotly=LIBRARY,
+        plot_name=plot_name,
         drawing=draw_pipeline(),
         linked={placed.stage for placed in chapters},
         box=(BOX_WIDTH, BOX_HEIGHT),

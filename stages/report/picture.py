@@ -37,8 +37,9 @@ STAGES = (
     Stage("audit", "captions checked", 3, 0, ("paraphrase", "synthesize", "stress", "mix")),
     Stage("richness", "wording", 3, 1, ("paraphrase", "synthesize")),
     Stage("topics", "subjects", 3, 2, ("paraphrase", "synthesize")),
+    Stage("curated_topics", "what curation adds", 4, 2, ("topics", "curate")),
     Stage("evaluate", "compare both", 4, 4, ("student", "stress")),
-    Stage("report", "this page", 4, 1, ("audit", "richness", "topics", "evaluate")),
+    Stage("report", "this page", 4, 3, ("audit", "richness", "curated_topics", "evaluate")),
 )
 
 

@@ -100,7 +100,7 @@ def test_chapters_stand_in_order_with_players_and_statement(report_folders):
     main()
     found = page()
     sections = [attrs["id"] for tag, attrs in found.tags if tag == "section"]
-    assert sections == ["headline", "pipeline", *STAGES]
+    assert sections == ["headline", "pipeline", *STAGES, "parameters"]
     players = [attrs for tag, attrs in found.tags if tag == "audio"]
     assert len(players) == len(STAGES)
     assert all("controls" in attrs and attrs["preload"] == "none" for attrs in players)
