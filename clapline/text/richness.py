@@ -1,13 +1,17 @@
-"""Lexical richness of captions: counts, overlap, and MTLD per text.
+"""Lexical richness of captions: counts, overlap, and measures of variety per text.
 
 MTLD (McCarthy and Jarvis, Behavior Research Methods 42, 2010): the mean length of the stretches of text over which the
 type-token ratio stays above a threshold, read forwards and backwards. It is meant for 100 words and more. On one short
 caption whose words all differ no stretch ever closes and MTLD is simply the number of words.
+
+Words and MTLD are lexicalrichness's own; its MATTR and HD-D take time with the window and with every distinct word, so
+they are counted here in another way, to the same numbers.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +27,9 @@ def mtld(words: Sequence[str], threshold: float = 0.72) -> float | None:
     """Return MTLD in words, or None for a text without words."""
     if not words:
         return None
-    return float(LexicalRichness(list(words), preprocessor=None, tokenizer=None).mtld(threshold=threshold))
+    value = LexicalRichness(list(words), preprocessor=None, tokenizer=None).mtld(threshold=threshold)
+    # Captions share few values of MTLD. The last digits of a sum must not part them: tests and A12 count ties.
+    return round(float(value), 9)
 
 
 def type_token_ratio(words: Sequence[str]) -> float | None:
@@ -53,9 +59,30 @@ def moving_type_token_ratio(words: Iterable[str], window: int = 50) -> float | N
     return total / (windows * window) if windows else None
 
 
-def distinct_bigrams(captions: Iterable[Sequence[str]]) -> int:
-    """Return the number of different neighbouring word pairs, none of which spans two captions."""
-    return len({pair for words in captions for pair in itertools.pairwise(words)})
+def drawn_type_token_ratio(words: Sequence[str], draws: int = 42) -> float | None:
+    """Return the type-token ratio to expect of `draws` words drawn from the text without putting any back.
+
+    None where the text has fewer words. (HD-D; McCarthy and Jarvis, Language Testing 24, 2007.)
+    """
+    total = len(words)
+    if total < draws:
+        return None
+    seen = 0.0
+    for times, types in sorted(Counter(Counter(words).values()).items()):
+        missed = math.prod((total - times - place) / (total - place) for place in range(draws))
+        seen += types * (1 - missed)
+    return seen / draws
+
+
+def distinct_ngrams(captions: Iterable[Sequence[str]], length: int) -> tuple[int, int]:
+    """Return how many runs of `length` words differ, and how many there are; none of them spans two captions."""
+    found: set[tuple[str, ...]] = set()
+    total = 0
+    for words in captions:
+        runs = list(zip(*(words[start:] for start in range(length)), strict=False))
+        found.update(runs)
+        total += len(runs)
+    return len(found), total
 
 
 def hapax(captions: Iterable[Sequence[str]]) -> int:

@@ -11,8 +11,10 @@ from clapline.storage import atomic_folder, write_json
 from clapline.tables.captions import PARAPHRASES, SYNTHETIC
 from clapline.tables.clips import CLIPS
 from stages.analyse.lexical import measure_sources
-from stages.analyse.lexical_chapter import write_richness_chapter, write_tsv
-from stages.analyse.sources import caption_sources
+from stages.analyse.lexical_chapter import write_richness_chapter
+from stages.analyse.lexical_comparison import compare_sources
+from stages.analyse.lexical_tables import plain_comparisons, write_comparisons, write_measures, write_words
+from stages.analyse.sources import ORIGINAL, caption_sources
 
 REPORT = Path("reports/richness")
 
@@ -29,11 +31,18 @@ def main() -> None:
     if captions.empty:
         raise UserError("richness: no captions in data/captioned/paired.parquet; the role `paired` needs clips")
     measures = measure_sources(captions, settings.mtld_threshold)
+    comparisons = compare_sources(measures, ORIGINAL, settings.mtld_threshold)
     with atomic_folder(REPORT) as folder:
-        summary = [{"dataset": item.dataset, "source": item.source, **item.numbers} for item in measures]
-        write_json(folder / "summary.json", {"mtld_threshold": settings.mtld_threshold, "sources": summary})
-        write_tsv(folder / "richness.tsv", measures)
-        write_richness_chapter(folder, measures, settings.mtld_threshold)
+        summary = {
+            "mtld_threshold": settings.mtld_threshold,
+            "sources": [{"dataset": item.dataset, "source": item.source, **item.numbers} for item in measures],
+            "comparisons": plain_comparisons(comparisons),
+        }
+        write_json(folder / "summary.json", summary)
+        write_measures(folder / "richness.tsv", measures)
+        write_comparisons(folder / "comparisons.tsv", comparisons)
+        write_words(folder / "distinguishing_words.tsv", comparisons)
+        write_richness_chapter(folder, measures, comparisons, settings.mtld_threshold)
     for item in measures:
         print(
             f"richness {item.dataset}/{item.source}: {item.numbers['captions']} captions, "

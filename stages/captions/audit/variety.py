@@ -10,7 +10,7 @@ import pandas as pd
 
 from clapline.storage import content_key
 from clapline.text.bleu import self_bleu
-from clapline.text.richness import distinct_bigrams, hapax, pairwise_overlap
+from clapline.text.richness import distinct_ngrams, hapax, pairwise_overlap
 from clapline.text.words import NUMBERS, names, tokens
 
 #: (dataset, clip id)
@@ -121,7 +121,7 @@ def variety(captions: Mapping[Clip, Sequence[str]], own: Mapping[Clip, Sequence[
         "repeated": sum(_repeats(words[clip], (own or {}).get(clip, ())) for clip in words),
         "vocabulary": len(set(chain.from_iterable(flat))),
         "hapax": hapax(flat),
-        "bigrams": distinct_bigrams(flat),
+        "bigrams": distinct_ngrams(flat, 2)[0],
         "overlap_within_clip": _mean(overlaps),
         "self_bleu": _mean(bleu),
     }

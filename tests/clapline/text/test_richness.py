@@ -5,9 +5,11 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lexicalrichness import LexicalRichness
 
 from clapline.text.richness import (
-    distinct_bigrams,
+    distinct_ngrams,
+    drawn_type_token_ratio,
     hapax,
     moving_type_token_ratio,
     mtld,
@@ -40,12 +42,16 @@ def test_nothing_to_measure_is_none():
     assert type_token_ratio([]) is None
     assert pairwise_overlap([["a"], []]) is None
     assert moving_type_token_ratio(["a"] * 3, window=4) is None
+    assert drawn_type_token_ratio(["a"] * 3, draws=4) is None
+    assert distinct_ngrams([["a"], []], 2) == (0, 0)
 
 
 def test_counts_by_hand():
     captions = [["a", "dog", "barks"], ["a", "dog", "sleeps"], []]
     assert hapax(captions) == 2  # barks, sleeps
-    assert distinct_bigrams(captions) == 3  # a dog, dog barks, dog sleeps; nothing across captions
+    assert distinct_ngrams(captions, 1) == (4, 6)
+    assert distinct_ngrams(captions, 2) == (3, 4)  # a dog, dog barks, dog sleeps; nothing across captions
+    assert distinct_ngrams(captions, 3) == (2, 2)
     assert pairwise_overlap(captions) == pytest.approx(2 / 4)
     assert type_token_ratio(["a", "b", "a", "b"]) == 0.5
 
@@ -55,6 +61,25 @@ def test_moving_ratio_is_the_mean_over_windows(words, window):
     ratios = [len(set(words[i : i + window])) / window for i in range(len(words) - window + 1)]
     expected = sum(ratios) / len(ratios) if ratios else None
     assert moving_type_token_ratio(words, window) == (None if expected is None else pytest.approx(expected))
+
+
+def test_drawn_ratio_by_hand():
+    # Two of a a b: a is missed by no pair, b by one of three: 1 + 2/3 words of two.
+    assert drawn_type_token_ratio(["a", "a", "b"], draws=2) == pytest.approx((1 + 2 / 3) / 2)
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=80), st.integers(1, 12))
+def test_ratios_are_those_of_the_library(words, length):
+    library = LexicalRichness(words, preprocessor=None, tokenizer=None)
+    if length > len(words):
+        for measure in (library.mattr, library.hdd):
+            with pytest.raises(ValueError):
+                measure(length)
+        assert moving_type_token_ratio(words, length) is None
+        assert drawn_type_token_ratio(words, length) is None
+    else:
+        assert moving_type_token_ratio(words, length) == pytest.approx(library.mattr(length))
+        assert drawn_type_token_ratio(words, length) == pytest.approx(library.hdd(length))
 
 
 @given(st.lists(st.lists(st.sampled_from("abcd"), max_size=6), max_size=5))

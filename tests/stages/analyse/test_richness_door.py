@@ -20,12 +20,19 @@ def test_writes_the_same_bytes_twice(caption_tables):
     first = bytes_of(Path("reports/richness"))
     main()
     assert bytes_of(Path("reports/richness")) == first
-    assert set(first) == {"summary.json", "richness.tsv", "mtld.svg", "words_per_caption.svg", "chapter.json"}
-    sources = [row["source"] for row in read_json("reports/richness/summary.json")["sources"]]
-    assert sources == ["original", "paraphrase 1", "paraphrase 2", "synthetic"]
-    lines = first["richness.tsv"].decode().splitlines()
-    assert len({len(line.split("\t")) for line in lines}) == 1
-    assert all((Path("reports/richness") / b.file).exists() for b in read_chapter("reports/richness").blocks if b.file)
+    pictures = {"mtld.svg", "mtld_density.svg", "words_per_caption.svg", "distinguishing_words.svg"}
+    pictures |= {f"words_{source}.png" for source in ("original", "paraphrase_1", "paraphrase_2", "synthetic")}
+    tables = {"richness.tsv", "comparisons.tsv", "distinguishing_words.tsv"}
+    assert set(first) == {"summary.json", "chapter.json"} | tables | pictures
+    summary = read_json("reports/richness/summary.json")
+    assert [row["source"] for row in summary["sources"]] == ["original", "paraphrase 1", "paraphrase 2", "synthetic"]
+    assert [(row["source"], row["level"]) for row in summary["comparisons"]] == [
+        (source, level) for source in ("paraphrase 1", "paraphrase 2", "synthetic") for level in ("caption", "clip")
+    ]
+    for name in tables:
+        assert len({len(line.split("\t")) for line in first[name].decode().splitlines()}) == 1
+    shown = {block.file for block in read_chapter("reports/richness").blocks if block.file}
+    assert shown == pictures
 
 
 def test_one_clip_is_enough(caption_tables):
