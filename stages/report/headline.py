@@ -28,7 +28,7 @@ MEASURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map10": "mAP@10", "map16":
             "any1": "R@1, any hit", "any5": "R@5, any hit", "any10": "R@10, any hit",
             "median_rank": "median rank"}  # fmt: skip
 # Lower is better.
-_FALLING = frozenset({"median_rank"})
+FALLING = frozenset({"median_rank"})
 # What stands large above the table: one measure per part, as far as there is room.
 _SHOWN_LARGE = (("t2a", "map10"), ("a2t", "map10"), ("t2a_level2", "r10"), ("zero_shot", "accuracy"))
 _LARGE = 6
@@ -51,8 +51,7 @@ class Comparison:
     @property
     def task(self) -> str:
         """The part in words."""
-        language = self.part.removeprefix("t2a_stress_")
-        return PARTS.get(self.part) or (self.part if language == self.part else f"text to audio, in {language}")
+        return task_name(self.part)
 
     @property
     def name(self) -> str:
@@ -71,7 +70,13 @@ class Comparison:
             return ""
         if self.low <= 0 <= self.high:
             return "unclear"
-        return "better" if (self.low > 0) != (self.measure in _FALLING) else "worse"
+        return "better" if (self.low > 0) != (self.measure in FALLING) else "worse"
+
+
+def task_name(part: str) -> str:
+    """Return what a part is called: "text to audio, typos", "text to audio, in de"."""
+    language = part.removeprefix("t2a_stress_")
+    return PARTS.get(part) or (part if language == part else f"text to audio, in {language}")
 
 
 def compare(metrics: dict[str, Any], measured: list[dict[str, Any]]) -> list[Comparison]:

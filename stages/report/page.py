@@ -38,7 +38,38 @@ def render(
         parameters: of the run, by section.
         versions: with which the page was made.
     """
-    environment = Environment(
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=title,
+            chapters=[(placed.stage, placed.chapter.title, _runs(placed.chapter.blocks)) for placed in chapters],
+            comparisons=comparisons,
+            highlights=highlights(comparisons),
+            with_intervals=any(item.low is not None for item in comparisons),
+            with_chance=any(item.chance is not None for item in comparisons),
+            others=others,
+            parameters=parameters,
+            versions=versions,
+            plots=[
+                f"site/{quote(placed.stage)}/{quote(str(block.file))}.js"
+                for placed in chapters
+                for block in placed.chapter.blocks
+                if block.kind == "plot"
+            ],
+            plotly=LIBRARY,
+            plot_name=plot_name,
+            drawing=draw_pipeline(),
+            linked={placed.stage for placed in chapters},
+            box=(BOX_WIDTH, BOX_HEIGHT),
+            numeric_columns=numeric_columns,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return jinja2 with the house's templates and filters; whatever comes from data is escaped."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -46,31 +77,9 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(shown=shown, signed=signed, path=_path)
-    environment.tests["number"] = is_number
-    return environment.get_template("page.html.jinja").render(
-        title=title,
-        chapters=[(placed.stage, placed.chapter.title, _runs(placed.chapter.blocks)) for placed in chapters],
-        comparisons=comparisons,
-        highlights=highlights(comparisons),
-        with_intervals=any(item.low is not None for item in comparisons),
-        with_chance=any(item.chance is not None for item in comparisons),
-        others=others,
-        parameters=parameters,
-        versions=versions,
-        plots=[
-            f"site/{quote(placed.stage)}/{quote(str(block.file))}.js"
-            for placed in chapters
-            for block in placed.chapter.blocks
-            if block.kind == "plot"
-        ],
-        plotly=LIBRARY,
-        plot_name=plot_name,
-        drawing=draw_pipeline(),
-        linked={placed.stage for placed in chapters},
-        box=(BOX_WIDTH, BOX_HEIGHT),
-        numeric_columns=numeric_columns,
-    )
+    made.filters.update(shown=shown, signed=signed, path=_path)
+    made.tests["number"] = is_number
+    return made
 
 
 def _runs(blocks: list[Block]) -> list[tuple[str, list[Block]]]:

@@ -1,0 +1,52 @@
+"""Lay experiments side by side as a page: `python -m stages.report.compare [A B …]`; none named: all of this commit.
+
+An experiment is a folder (a checkout that was run), a git revision, or the name of a DVC experiment. The first is what
+the others are held against. Writes reports/comparison/index.html, which opens from disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from clapline.errors import UserError, door
+from clapline.storage import atomic_folder, write_text
+from stages.report.comparison import cells_of, differing, draw, metrics_of
+from stages.report.experiments import finished_experiments, read_experiment
+from stages.report.page import STYLE, TEMPLATES, environment
+
+SORTING = TEMPLATES / "sorting.js"
+
+
+@door
+def main() -> None:
+    """Read the experiments, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiments", nargs="*", help="folders, revisions, experiments; none: all of this commit")
+    parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: %(default)s")
+    given = parser.parse_args()
+    names = given.experiments or finished_experiments()
+    if len(names) < 2:
+        raise UserError(f"only {', '.join(names)} to compare; name two, or run some: dvc exp run -S student.steps=240")
+    if len(set(names)) < len(names):
+        raise UserError("an experiment is named twice")
+    experiments = [read_experiment(name) for name in names]
+    params = differing(experiments)
+    with atomic_folder(given.out) as folder:
+        shutil.copyfile(STYLE, folder / "style.css")
+        shutil.copyfile(SORTING, folder / SORTING.name)
+        metrics = metrics_of(experiments, "student")
+        pictures = []
+        for number, metric in enumerate((metric for metric in metrics if metric.chief), start=1):
+            pictures.append((metric, f"metric_{number:02d}.svg"))
+            draw(folder / f"metric_{number:02d}.svg", experiments, metric)
+        page = environment().get_template("comparison.html.jinja")
+        rows = cells_of(experiments, metrics)
+        html = page.render(metrics=metrics, params=params, rows=rows, pictures=pictures)
+        write_text(folder / "index.html", html)
+    print(f"comparison: {len(experiments)} experiments, {len(params)} parameters differ: {given.out}/index.html")
+
+
+if __name__ == "__main__":
+    main()
