@@ -4,15 +4,19 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-for-tests
+SEARCH_STAMP := $(VENV)/.installed-for-search
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run setup setup-tests test test-quick lint deps cards objectives clean help
+.PHONY: run search setup setup-tests test test-quick lint deps cards objectives clean help
 
 run: setup  ## set up, then run the pipeline of params.yaml (only what changed)
 	dvc repro
+
+search: setup $(SEARCH_STAMP)  ## serve the trained student on this machine: words to clips, a clip to captions
+	$(BIN)/python -m stages.serve $(SEARCH)
 
 setup: $(STAMP) .dvc/config.local  ## make .venv with pinned dependencies
 
@@ -28,6 +32,10 @@ setup-tests: setup $(TEST_STAMP)  ## add what the tests need
 $(TEST_STAMP): $(STAMP)
 	$(INSTALL) -e '.[test]'
 	touch $(TEST_STAMP)
+
+$(SEARCH_STAMP): $(STAMP)
+	$(INSTALL) -e '.[search]'
+	touch $(SEARCH_STAMP)
 
 # An unpacked archive has no git history: DVC then works without it (metrics diff and exp need git).
 .dvc/config.local: | $(STAMP)
