@@ -26,9 +26,10 @@ function draw(place) {
   const figure = (window.figures || {})[place.dataset.figure];
   if (!figure || !window.Plotly) return;
   const options = { responsive: true, displaylogo: false };
+  // First the room, then the plot, which takes the size of its place.
+  place.closest("figure").classList.add("drawn");
   window.Plotly.newPlot(place, figure.data, themed(figure.layout), options).then(() => {
     place.dataset.drawn = "yes";
-    place.closest("figure").classList.add("drawn");
   });
 }
 
