@@ -122,6 +122,23 @@ def test_outputs_never_persist_and_lie_apart():
         assert not any(one != other and one.is_relative_to(other) for other in outs), one
 
 
+def upstream(name: str) -> set[str]:
+    """Return the stages whose outputs a stage reads, and theirs."""
+    found: set[str] = set()
+    for other, stage in STAGES.items():
+        outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
+        read = [item for item in STAGES[name].get("deps", []) for out in outs if f"{item}/".startswith(f"{out}/")]
+        if read and other != name:
+            found |= {other, *upstream(other)}
+    return found
+
+
+def test_curation_never_fits_topics_again():
+    assert {"paraphrase", "synthesize"} <= upstream("topics")
+    assert not {"teacher", "embed", "curate", "student"} & upstream("topics")
+    assert {"topics", "curate"} <= upstream("curated_topics")
+
+
 def test_every_dataset_kind_has_its_names():
     import importlib
 

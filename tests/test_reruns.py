@@ -21,9 +21,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-TEACHER_AND_BELOW = {"teacher", "embed", "curate", "student", "evaluate", "report"}
+TEACHER_AND_BELOW = {"teacher", "embed", "curate", "curated_topics", "student", "evaluate", "report"}
 NEW_DATASET = {"download@more", "prepare@more", "fingerprint@more", "catalogue", "evaluate", "report"}
-CAPTIONS_AND_BELOW = {"audit", "student", "evaluate", "richness", "topics", "report"}
+CAPTIONS_AND_BELOW = {"audit", "student", "evaluate", "richness", "topics", "curated_topics", "report"}
 
 
 def set_value(params: dict, path: str, value: object) -> None:
@@ -53,12 +53,17 @@ EDITS: dict[str, tuple[Callable[[dict], None], set[str]]] = {
     "report": (knob("report.title", "another title"), {"report"}),
     "evaluate": (knob("evaluate.bootstrap_resamples", 60), {"evaluate", "report"}),
     "richness": (knob("richness.mtld_threshold", 0.7), {"richness", "report"}),
-    "topics": (knob("topics.neighbours", 10), {"topics", "report"}),
+    "topics": (knob("topics.neighbours", 10), {"topics", "curated_topics", "report"}),
+    # Another map of the same topics.
+    "topics, shown": (knob("topics.shown_topics", 1), {"topics", "report"}),
     "student": (knob("student.steps", 7), {"student", "evaluate", "report"}),
-    "embed, into other shards": (knob("embed.clips_per_shard", 5), {"embed", "curate"}),
+    "embed, into other shards": (knob("embed.clips_per_shard", 5), {"embed", "curate", "report"}),
     # Other last digits of the similarities, the same pairs: the student trains again and comes out the same.
-    "embed": (knob("embed.precision", "fp16"), {"embed", "curate", "student", "report"}),
-    "curate": (knob("curate.maximum_captions_per_clip", 3), {"curate", "student", "evaluate", "report"}),
+    "embed": (knob("embed.precision", "fp16"), {"embed", "curate", "curated_topics", "student", "report"}),
+    "curate": (
+        knob("curate.maximum_captions_per_clip", 3),
+        {"curate", "curated_topics", "student", "evaluate", "report"},
+    ),
     "paraphrase": (knob("paraphrase.captions_per_clip", 3), {"paraphrase", *CAPTIONS_AND_BELOW}),
     "synthesize": (knob("synthesize.captions_per_clip", 3), {"synthesize", *CAPTIONS_AND_BELOW}),
     "stress": (knob("stress.kinds", ["typos"]), {"stress", "audit", "evaluate", "report"}),
@@ -67,11 +72,11 @@ EDITS: dict[str, tuple[Callable[[dict], None], set[str]]] = {
     "teacher": (knob("teacher.steps", 7), TEACHER_AND_BELOW),
     "a role": (
         lambda params: params["roles"]["unpaired"][0].update(share=[0.0, 0.5]),
-        {"catalogue", "embed", "curate", "student", "evaluate", "report"},
+        {"catalogue", "embed", "curate", "curated_topics", "student", "evaluate", "report"},
     ),
-    "rewrite where every clip has captions": (knob("rewrite.captions_per_clip", 2), {"rewrite"}),
-    "prepare without effect on the clips": (knob("prepare.silence_dbfs", -95.0), {"prepare@soundscapes"}),
-    "leakage without effect on the roles": (knob("leakage.minimum_score", 0.2), {"catalogue"}),
+    "rewrite where every clip has captions": (knob("rewrite.captions_per_clip", 2), {"rewrite", "report"}),
+    "prepare without effect on the clips": (knob("prepare.silence_dbfs", -95.0), {"prepare@soundscapes", "report"}),
+    "leakage without effect on the roles": (knob("leakage.minimum_score", 0.2), {"catalogue", "report"}),
     "further zero-shot dataset": (add_dataset("more", "zero_shot", "single"), NEW_DATASET),
     "further retrieval dataset": (
         add_dataset("more2", "retrieval", "test", seed=2),

@@ -1,7 +1,8 @@
 """Intervals by resampling clips: queries about the same clip stand or fall together, so clips are drawn, not queries.
 
-A query about several clips belongs to each of them in equal parts. The gallery stays whole: the intervals say how much
-the mean would move with other clips asked about, among the same candidates.
+Clips that share a query stand or fall together too: what is drawn are groups of clips joined by common queries, which
+are single clips where no caption belongs to two. The gallery stays whole: the intervals say how much the mean would
+move with other clips asked about, among the same candidates.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 _DRAWS_AT_ONCE = 4_000_000
 
@@ -27,17 +30,29 @@ class Units:
         """Return the units of values that are one per clip."""
         return cls(np.arange(count + 1), np.arange(count), count)
 
+    def groups(self) -> tuple[np.ndarray, int]:
+        """Return the group of each value, `(values,)`, and their number: values that share a clip, directly or not.
+
+        Where more than half of the values hang together so (judged answers, of which each query has others), groups say
+        nothing, and each value stands for itself.
+        """
+        values = len(self.starts) - 1
+        owner = np.repeat(np.arange(values), np.diff(self.starts))
+        edges = sparse.coo_array(
+            (np.ones(len(owner), dtype=np.int8), (owner, values + self.clips)), shape=(values + self.clip_count,) * 2
+        )
+        _, labels = connected_components(edges, directed=False)
+        # Clips that no value is about are groups of their own, which tell nothing: only those of values count.
+        distinct, group = np.unique(labels[:values], return_inverse=True)
+        if np.bincount(group).max() > values / 2 > 1:
+            return np.arange(values), values
+        return group, len(distinct)
+
     def sums(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return each clip's share of the values `(clips, measures)` and of their number `(clips,)`."""
-        counts = np.diff(self.starts)
-        owner = np.repeat(np.arange(len(counts)), counts)
-        share = 1.0 / np.repeat(counts, counts)
-        weights = np.bincount(self.clips, weights=share, minlength=self.clip_count)
-        totals = [
-            np.bincount(self.clips, weights=share * column[owner], minlength=self.clip_count) for column in values.T
-        ]
-        asked = weights > 0  # clips that no value is about tell nothing
-        return np.stack(totals, axis=1)[asked], weights[asked]
+        """Return each group's sums of the values, `(groups, measures)`, and its number of values, `(groups,)`."""
+        group, count = self.groups()
+        totals = [np.bincount(group, weights=column, minlength=count) for column in values.T]
+        return np.stack(totals, axis=1), np.bincount(group, minlength=count).astype(np.float64)
 
 
 def bootstrap_means(values: np.ndarray, units: Units, resamples: int, generator: np.random.Generator) -> np.ndarray:
@@ -68,33 +83,20 @@ def bootstrap_ratios(
 def bootstrap_medians(values: np.ndarray, units: Units, resamples: int, generator: np.random.Generator) -> np.ndarray:
     """Return the medians of `values` `(n, measures)` over clips drawn with replacement: `(resamples, measures)`.
 
-    A value weighs what its clips' shares in it weigh together; where exactly half of the weight lies on either side of
-    two values, the median is their mean, as usual. With the generator in the same state the draws are those of
-    `bootstrap_means`.
+    With the generator in the same state the draws are those of `bootstrap_means`. Memory holds a block of resamples,
+    not resamples × values.
     """
-    _, weights = units.sums(values[:, :1])
-    tables = [_weights_of_values(column, units) for column in values.T]
+    group, count = units.groups()
+    orders = [np.argsort(column, kind="stable") for column in values.T]
     medians = np.empty((resamples, values.shape[1]))
-    # The sums over values are wider than the draws where nearly all values differ.
-    widest = max(len(distinct) for distinct, _ in tables)
-    for start, times in _times_drawn(len(weights), resamples, generator, widest):
-        for place, (distinct, shares) in enumerate(tables):
-            below = np.cumsum(times @ shares, axis=1)
+    for start, times in _times_drawn(count, resamples, generator, len(values)):
+        for place, (column, order) in enumerate(zip(values.T, orders, strict=True)):
+            below = np.cumsum(times[:, group[order]], axis=1)
             half = below[:, -1:] / 2
-            slack = 1e-9 * half
-            first = (below < half - slack).sum(axis=1)
-            second = (below <= half + slack).sum(axis=1)
-            medians[start : start + len(times), place] = (distinct[first] + distinct[second]) / 2
+            # Where exactly half lies on either side of two values, the median is their mean, as usual.
+            first, second = (below < half).sum(axis=1), (below <= half).sum(axis=1)
+            medians[start : start + len(times), place] = (column[order[first]] + column[order[second]]) / 2
     return medians
-
-
-def _weights_of_values(column: np.ndarray, units: Units) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct values, rising, and each asked clip's share in each of them, `(clips, distinct)`."""
-    distinct, place = np.unique(column, return_inverse=True)
-    counts = np.diff(units.starts)
-    shares = np.zeros((units.clip_count, len(distinct)))
-    np.add.at(shares, (units.clips, np.repeat(place, counts)), 1.0 / np.repeat(counts, counts))
-    return distinct, shares[shares.sum(axis=1) > 0]
 
 
 def _times_drawn(
@@ -110,17 +112,24 @@ def _times_drawn(
 
 
 def interval(means: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """Return the 2.5 % and 97.5 % quantiles of resampled means `(resamples,)`; None without resamples."""
+    """Return the 2.5 % and 97.5 % quantiles of resampled means `(resamples,)`; None without any that is a number."""
+    means = means[~np.isnan(means)]
     if len(means) == 0:
         return None, None
-    low, high = np.nanquantile(means, [0.025, 0.975])
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
-def sign_p_value(differences: np.ndarray) -> float | None:
-    """Return the two-sided bootstrap p-value of a difference being 0: twice the smaller tail, (count + 1) / (n + 1)."""
+def sign_p_value(differences: np.ndarray, units: int | None = None) -> float | None:
+    """Return the two-sided bootstrap p-value of a difference being 0: twice the smaller tail, (count + 1) / (n + 1).
+
+    `units` is how many groups of clips differ at all: with so few, no p-value is below that of the sign test, 2^(1 -
+    units), however alike the resamples are. None without resamples that are numbers.
+    """
+    differences = differences[~np.isnan(differences)]
     n = len(differences)
     if n == 0:
         return None
     tail = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    return float(min(1.0, 2 * (tail + 1) / (n + 1)))
+    least = 0.0 if units is None else 2.0 ** (1 - units)
+    return float(min(1.0, max(2 * (tail + 1) / (n + 1), least)))

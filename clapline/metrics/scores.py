@@ -21,7 +21,10 @@ Score = Literal["distance", "mean"]
 
 @dataclass(frozen=True)
 class Side:
-    """Clips or texts of one model; `total_variance` `(n,)` where they are Gaussians that are scored as such."""
+    """Clips or texts of one model; `total_variance` `(n,)` where they are Gaussians that are scored as such.
+
+    A constant may be taken off the total variances of a side: it changes no order.
+    """
 
     items: Items
     total_variance: np.ndarray | None = None
@@ -94,16 +97,17 @@ def ensemble(clips: Sequence[Side], texts: Sequence[Side]) -> tuple[Side, Side]:
     Vectors stand side by side, divided by the root of the number of models, so that they are unit vectors again; the
     total variance is the mean, that of points being 0.
     """
-    words = _side_by_side(texts)
+    words = side_by_side(texts)
     if all(isinstance(getattr(side.items, "vectors", side.items), np.ndarray) for side in clips):
-        return _side_by_side(clips), words
+        return side_by_side(clips), words
     if any(side.total_variance is not None for side in (*clips, *texts)):
         raise UserError("an ensemble cannot hold a model that pools by text and one of Gaussians scored by distance")
     dimensions = [_vectors(side.items).shape[1] for side in texts]
     return Side(MeanGallery([_gallery(side.items) for side in clips], dimensions)), words
 
 
-def _side_by_side(sides: Sequence[Side]) -> Side:
+def side_by_side(sides: Sequence[Side]) -> Side:
+    """Return texts (or clips that are vectors) of several models as one, whose products are the mean of theirs."""
     vectors = np.concatenate([_vectors(side.items) for side in sides], axis=1) / np.sqrt(len(sides))
     if all(side.total_variance is None for side in sides):
         return Side(vectors.astype(np.float32))

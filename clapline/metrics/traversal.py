@@ -75,15 +75,14 @@ def ordered_recall(path: list[int], tree: list[int]) -> float:
     return longest / len(tree)
 
 
-def included_roots(scores: np.ndarray, captions: np.ndarray, empty: np.ndarray, count: int = 1) -> np.ndarray:
+def included_roots(best: np.ndarray, captions: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Return the roots of a probabilistic model, `(clips, dim)`: where what a clip is most included in lies.
 
-    Normalised sum of the `count` captions in which the clip is most included and the empty text (ProLIP, with count =
-    1). `scores` `(clips, captions)` are log ∫ p_clip² p_caption summed over dimensions, `captions` `(captions, dim)`
-    and `empty` `(dim,)` means.
+    Normalised sum of the caption in which the clip is most included and the empty text (ProLIP, with one caption).
+    `best` `(clips,)` is its row: that of the highest log ∫ p_clip² p_caption, summed over dimensions; `captions`
+    `(captions, dim)` and `empty` `(dim,)` are means.
     """
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    total = captions.astype(np.float64)[best].sum(axis=1) + empty.astype(np.float64)
+    total = captions[best].astype(np.float64) + empty.astype(np.float64)
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 

@@ -50,9 +50,20 @@ def correlation(first: np.ndarray, second: np.ndarray, *, ranks: bool = True) ->
     return float((stats.spearmanr if ranks else stats.pearsonr)(first, second).statistic)
 
 
-def stranger(count: int, generator: np.random.Generator) -> np.ndarray:
-    """Return for each of `count` items another one, `(count,)`: a cyclic step in a drawn order, so never itself."""
-    order = generator.permutation(count)
-    partner = np.empty(count, dtype=np.int64)
-    partner[order] = np.roll(order, 1)
-    return partner
+def stranger(kinds: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return for each item another one of another kind, `(items,)` int64; -1 where all are of one kind.
+
+    `kinds` `(items,)` are numbers: items of one kind are the same text, or clips of the same captions, and no strangers
+    to each other. Each is drawn at random among all items of other kinds.
+    """
+    order = np.argsort(kinds, kind="stable")
+    place = np.empty(len(kinds), dtype=np.int64)
+    place[order] = np.arange(len(kinds))
+    counts = np.bincount(kinds)
+    first = (np.cumsum(counts) - counts)[kinds]  # where the item's own kind begins in the order
+    others = len(kinds) - counts[kinds]
+    if (others == 0).any():
+        return np.full(len(kinds), -1, dtype=np.int64)
+    # A place among the items of other kinds: past the own kind where it falls there or beyond.
+    drawn = generator.integers(0, others)
+    return order[np.where(drawn >= first, drawn + counts[kinds], drawn)]

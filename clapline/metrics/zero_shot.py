@@ -7,6 +7,8 @@ import numpy as np
 from clapline.errors import UserError
 from clapline.metrics.similarity import Items, similarities
 
+_CLIPS_AT_ONCE = 4096
+
 
 def class_embeddings(prompted: np.ndarray) -> np.ndarray:
     """Average unit embeddings of several prompts: `(prompts, classes, dim)` → unit rows `(classes, dim)`."""
@@ -24,13 +26,18 @@ def classify(audio: Items, classes: np.ndarray, truth: np.ndarray) -> tuple[np.n
     each clip. A clip is correct only when its class is nearer than every other; among equals the prediction is a wrong
     class where there is one.
     """
-    similarity = similarities(audio, classes)(0, len(audio))
-    rows = np.arange(len(audio))
-    own = similarity[rows, truth]
-    others = similarity.copy()
-    others[rows, truth] = -np.inf
-    correct = own > others.max(axis=1)
-    return np.where(correct, truth, others.argmax(axis=1)).astype(np.int64), correct.astype(np.float64)
+    predicted, correct = np.empty(len(audio), dtype=np.int64), np.empty(len(audio))
+    scores = similarities(audio, classes)
+    for start in range(0, len(audio), _CLIPS_AT_ONCE):
+        stop = min(start + _CLIPS_AT_ONCE, len(audio))
+        others, right = scores(start, stop).copy(), truth[start:stop]
+        rows = np.arange(stop - start)
+        own = others[rows, right]
+        others[rows, right] = -np.inf
+        nearer = own > others.max(axis=1)
+        predicted[start:stop] = np.where(nearer, right, others.argmax(axis=1))
+        correct[start:stop] = nearer
+    return predicted, correct
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

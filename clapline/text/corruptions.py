@@ -60,7 +60,14 @@ _NO_TIME = re.compile(
     r"|(?:before|after)(?=$|[.,;]|\s+and\b))"
 )
 _CUE_WORD = re.compile(r"\b(before|after)\b", re.IGNORECASE)
-_ADVERBIAL = re.compile(r"\bafter (?:(?:a|an|some|several|few|short|long|couple|of|about|\d+|two|three) )*")
+_ADVERBIAL = re.compile(
+    r"\bafter (?:(?:a|an|some|several|few|short|long|couple|of|about|half|\d+|two|three|four|five|six|seven|eight|nine"
+    r"|ten) )*"
+)
+#: "Before a crowd" is a place.
+_PLACE = re.compile(
+    r" (?:an?|the|his|her|their)(?: \w+){0,2} (?:crowds?|audiences?|class|congregation|microphone)\b", re.I
+)
 _SPANS = re.compile(r"(?:whiles?|times?|moments?|seconds?|minutes?|pauses?|bit|which|that|this|it)\b")
 _MANNER = r"(?:(?:closely|shortly|quickly|soon|immediately|directly|later|then|suddenly|eventually|briefly) )?"
 _FOLLOWED = re.compile(rf"(?P<link>,?(?: is| was)? {_MANNER}followed {_MANNER}by )", re.IGNORECASE)
@@ -127,6 +134,8 @@ def _other_cue(caption: str, start: int) -> str | None:
     span = _ADVERBIAL.match(caption.lower(), start)
     if match is None or (span and _SPANS.match(caption.lower(), span.end())):
         return None
+    if _PLACE.match(caption, match.end()):
+        return None
     if re.search(r"\b(?:day|night|morning|week|year|ever|never|the|only) $", caption[:start]):
         return None
     other = {"before": "after", "after": "before"}[match.group().lower()]
@@ -183,9 +192,14 @@ class _Found(NamedTuple):
     word: str  # what to write there
 
 
+_DENIED = re.compile(r"\b(?:no|not|never|without|nor)\b|n['’]t\b")
+
+
 def _opposed(caption: str) -> str | None:
-    """Return the caption with the first word that has an opposite exchanged for it."""
+    """Return the caption with the first word that has an opposite exchanged for it; None where something is denied."""
     low = caption.lower()
+    if _DENIED.search(low):
+        return None
     found = []
     present = {match.group() for match in _ANY_ANTONYM.finditer(low)}
     for word, family, pattern, before, opposite in _ANTONYMS:

@@ -13,7 +13,17 @@ from clapline.storage import atomic_path, read_json, write_json
 from clapline.text.embedding import TFIDF, CaptionEmbedder, SentenceEmbedder, TfidfSvd
 
 OUTLIER = -1
+_AT_ONCE = 16384
+_SLACK = 1e-5  # a caption on the very radius, where the last bits of a sum must not decide
 _INSIDE = 0.95  # share of a topic's captions that its radius takes in
+
+
+class NoEmbedding:
+    """What stands for an embedding where no caption holds a word that one could be learnt from."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return `(n, 1)` zeros."""
+        return np.zeros((len(texts), 1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,17 @@ class Topics:
 
         A caption that lies farther from that centroid than 95 % of the topic's own did is an outlier, -1.
         """
+        found = np.full(len(captions), OUTLIER)
+        best = np.zeros(len(captions), np.float32)
         if not len(self.centroids):
-            return np.full(len(captions), OUTLIER), np.zeros(len(captions), np.float32)
-        cosines = self.embedder.encode(captions) @ self.centroids.T
-        nearest = cosines.argmax(axis=1)
-        best = cosines[np.arange(len(nearest)), nearest]
-        return np.where(best >= self.radii[nearest], nearest, OUTLIER), best
+            return found, best
+        for start in range(0, len(captions), _AT_ONCE):
+            cosines = self.embedder.encode(captions[start : start + _AT_ONCE]) @ self.centroids.T
+            part = slice(start, start + len(cosines))
+            nearest = cosines.argmax(axis=1)
+            best[part] = cosines[np.arange(len(nearest)), nearest]
+            found[part] = np.where(best[part] >= self.radii[nearest] - _SLACK, nearest, OUTLIER)
+        return found, best
 
     def save(self, folder: Path | str) -> None:
         """Write `topics.json` and `topics.safetensors` into the folder."""
@@ -67,7 +82,9 @@ class Topics:
         description = read_json(folder / "topics.json")
         arrays = load_file(folder / "topics.safetensors")
         embedder: CaptionEmbedder
-        if description["embedding"] == TFIDF:
+        if not description["words"]:
+            embedder = NoEmbedding()
+        elif description["embedding"] == TFIDF:
             embedder = TfidfSvd(description["vocabulary"], arrays["idf"], arrays["components"])
         else:
             embedder = SentenceEmbedder(description["embedding"])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,19 +15,14 @@ from clapline.errors import UserError
 from clapline.params.topics import Topics as Settings
 from clapline.randomness import derived_seed, generator
 from clapline.text.embedding import TFIDF, CaptionEmbedder, SentenceEmbedder, TfidfSvd
-from clapline.text.topics import OUTLIER, Topics, centroids_of
+from clapline.text.topics import OUTLIER, NoEmbedding, Topics, centroids_of
 from stages.analyse.sources import source_names
-
-if TYPE_CHECKING:
-    from umap import UMAP
+from stages.analyse.topic_layout import laid_out, nearest
 
 TOPIC_WORDS = 10
 _CLUSTERED_DIMENSIONS = 5
 # HDBSCAN needs a few points beside the smallest cluster to tell one from noise.
 _FEWEST_CAPTIONS = 10
-_ROWS_AT_ONCE = 1024
-
-Nearest = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,8 +35,29 @@ class Fitted:
     unplaced: int  # captions without a word that the embedding knows
 
 
-def draw_evenly(captions: pd.DataFrame, maximum: int, seed: int) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Placed:
+    """Captions as the clustering sees them.
+
+    Attributes:
+        embedder: what made the vectors; None where no caption holds a word.
+        vectors: a unit row for each caption, `(n, dim)`; zeros where the embedding knows no word of it.
+        known: which captions the embedding knows, `(m,)`.
+        clustered: the places of the known ones that clusters are sought among, `(m, 5)`.
+        mapped: their places on the map, `(m, 2)`.
+    """
+
+    embedder: CaptionEmbedder | None
+    vectors: np.ndarray
+    known: np.ndarray
+    clustered: np.ndarray
+    mapped: np.ndarray
+
+
+def draw_evenly(captions: pd.DataFrame, maximum: int | None, seed: int) -> pd.DataFrame:
     """Return at most `maximum` captions, as many from each source as it has to give; the rows keep their order."""
+    if maximum is None or maximum >= len(captions):
+        return captions.reset_index(drop=True)
     left, chosen = maximum, []
     groups = {name: np.flatnonzero(captions["source"] == name) for name in source_names(captions)}
     # Smallest source first, so that what it cannot give is shared among the larger ones.
@@ -60,26 +74,48 @@ def fit_topics(captions: list[str], settings: Settings, seed: int) -> Fitted:
     Raises:
         UserError: the embedding's model is nowhere to be had.
     """
+    return topics_among(captions, place_captions(captions, settings, seed), settings)
+
+
+def place_captions(captions: list[str], settings: Settings, seed: int) -> Placed:
+    """Embed captions and lay them out, on one thread. Too few to hold a topic are not laid out."""
     state = derived_seed(seed, "topics", "fit") % 2**31
+    nothing = np.zeros((0, _CLUSTERED_DIMENSIONS), np.float32)
     # Threads change the order of sums, and so the last bits that clusters may hang on.
     with threadpool_limits(1):
         embedder = _embedder(captions, settings.embedding, state)
         if embedder is None:
-            return _without_topics(settings.embedding, _Nothing(), len(captions), len(captions))
+            return Placed(None, np.zeros((len(captions), 1), np.float32), np.zeros(0, int), nothing, nothing[:, :2])
         vectors = embedder.encode(captions)
-        placed = np.flatnonzero(np.linalg.norm(vectors, axis=1) > 0.5)
-        unplaced = len(captions) - len(placed)
-        if len(placed) < max(_FEWEST_CAPTIONS, settings.minimum_topic_size):
-            return _without_topics(settings.embedding, embedder, len(captions), unplaced)
-        neighbours = min(settings.neighbours, len(placed) - 1)
-        near = nearest(vectors[placed], neighbours)
-        found, words = _clusters([captions[i] for i in placed], vectors[placed], near, settings, state)
+        known = np.flatnonzero(np.linalg.norm(vectors, axis=1) > 0.5)
+        if len(known) < max(_FEWEST_CAPTIONS, settings.minimum_topic_size):
+            return Placed(embedder, vectors, known, nothing, nothing[:, :2])
+        near = nearest(vectors[known], min(settings.neighbours, len(known) - 1))
+        clustered, mapped = (laid_out(vectors[known], size, near, state) for size in (_CLUSTERED_DIMENSIONS, 2))
+    return Placed(embedder, vectors, known, clustered, mapped)
+
+
+def topics_among(captions: list[str], placed: Placed, settings: Settings) -> Fitted:
+    """Return the topics among captions that `place_captions` laid out."""
+    unplaced = len(captions) - len(placed.known)
+    if not len(placed.clustered):
+        none = Topics(
+            settings.embedding,
+            [],
+            np.zeros((0, 1), np.float32),
+            np.zeros(0, np.float32),
+            placed.embedder or NoEmbedding(),
+        )
+        return Fitted(none, np.full(len(captions), OUTLIER), np.full((len(captions), 2), np.nan), unplaced)
+    with threadpool_limits(1):
+        found, words = _clusters([captions[i] for i in placed.known], placed.clustered, settings.minimum_topic_size)
         assignments = np.full(len(captions), OUTLIER)
-        assignments[placed] = found
+        assignments[placed.known] = found
         places = np.full((len(captions), 2), np.nan)
-        places[placed] = _umap(vectors[placed], 2, near, state).fit_transform(vectors[placed])
-    centroids, radii = centroids_of(vectors, assignments, len(words))
-    return Fitted(Topics(settings.embedding, words, centroids, radii, embedder), assignments, places, unplaced)
+        places[placed.known] = placed.mapped
+        centroids, radii = centroids_of(placed.vectors, assignments, len(words))
+    topics = Topics(settings.embedding, words, centroids, radii, placed.embedder or NoEmbedding())
+    return Fitted(topics, assignments, places, unplaced)
 
 
 def _embedder(captions: list[str], embedding: str, state: int) -> CaptionEmbedder | None:
@@ -91,36 +127,21 @@ def _embedder(captions: list[str], embedding: str, state: int) -> CaptionEmbedde
         return None
 
 
-class _Nothing:
-    """The embedding of captions none of which holds a word."""
-
-    def encode(self, texts: list[str]) -> np.ndarray:
-        return np.zeros((len(texts), 1), np.float32)
-
-
-def _without_topics(embedding: str, embedder: CaptionEmbedder, count: int, unplaced: int) -> Fitted:
-    none = Topics(embedding, [], np.zeros((0, 1), np.float32), np.zeros(0, np.float32), embedder)
-    return Fitted(none, np.full(count, OUTLIER), np.full((count, 2), np.nan), unplaced)
-
-
-def _clusters(
-    captions: list[str], vectors: np.ndarray, near: Nearest, settings: Settings, state: int
-) -> tuple[np.ndarray, list[list[str]]]:
+def _clusters(captions: list[str], places: np.ndarray, smallest: int) -> tuple[np.ndarray, list[list[str]]]:
     """Return each caption's topic `(n,)` (largest topic 0, none -1) and the words of each topic."""
     with _without_models():
         from bertopic import BERTopic
         from bertopic.backend import BaseEmbedder
+        from bertopic.dimensionality import BaseDimensionalityReduction
     from hdbscan import HDBSCAN
     from sklearn.feature_extraction.text import CountVectorizer
 
     model = BERTopic(
-        embedding_model=BaseEmbedder(),  # vectors come from us; BERTopic would load a model otherwise
-        umap_model=_umap(vectors, _CLUSTERED_DIMENSIONS, near, state),
+        # Places come from us: BERTopic would load a model, and lay out once more, otherwise.
+        embedding_model=BaseEmbedder(),
+        umap_model=BaseDimensionalityReduction(),
         hdbscan_model=HDBSCAN(
-            min_cluster_size=settings.minimum_topic_size,
-            metric="euclidean",
-            cluster_selection_method="eom",
-            core_dist_n_jobs=1,
+            min_cluster_size=smallest, metric="euclidean", cluster_selection_method="eom", core_dist_n_jobs=1
         ),
         vectorizer_model=CountVectorizer(stop_words="english"),
         top_n_words=TOPIC_WORDS,
@@ -128,7 +149,7 @@ def _clusters(
         verbose=False,
     )
     try:
-        found, _ = model.fit_transform(captions, embeddings=vectors)
+        found, _ = model.fit_transform(captions, embeddings=places)
     except ValueError as error:
         raise UserError(f"topics: BERTopic cannot model these {len(captions)} captions: {error}") from error
     assignments = np.asarray(found)
@@ -137,68 +158,9 @@ def _clusters(
     return assignments, words
 
 
-def nearest(vectors: np.ndarray, neighbours: int) -> Nearest:
-    """Return the exact nearest rows of unit rows `(n, dim)`: indices and cosine distances, `(n, neighbours)` each.
-
-    Every row is its own first neighbour. Equal distances, as between equal captions, are ordered by index. Time grows
-    with n², memory with n. UMAP by itself would call Python for every pair, and twice.
-    """
-    exact = vectors.astype(np.float64)
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    indices = np.empty((len(exact), neighbours), np.int64)
-    distances = np.empty((len(exact), neighbours), np.float32)
-    for start in range(0, len(exact), _ROWS_AT_ONCE):
-        # Rounded, as equal captions must not differ in the last bit.
-        block = np.round(1 - exact[start : start + _ROWS_AT_ONCE] @ exact.T, 9)
-        rows = np.arange(len(block))
-        block[rows, start + rows] = -1
-        chosen = np.sort(np.argpartition(block, neighbours - 1, axis=1)[:, :neighbours], axis=1)
-        values = np.take_along_axis(block, chosen, axis=1)
-        order = np.argsort(values, axis=1, kind="stable")
-        indices[start + rows] = np.take_along_axis(chosen, order, axis=1)
-        distances[start + rows] = np.maximum(np.take_along_axis(values, order, axis=1), 0)
-    return indices, distances
-
-
-def principal_places(vectors: np.ndarray, dimensions: int) -> np.ndarray:
-    """Return `(n, dimensions)` float32: the rows of `(n, dim)` on their first principal axes, noise beyond their rank.
-
-    Signs are fixed and the last bits rounded away. A good start for UMAP: Kobak and Linderman, Nature Biotechnology 39,
-    2021.
-    """
-    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
-    variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-    axes = axes[:, ::-1][:, :dimensions] * (variances[::-1][:dimensions] > 1e-9)
-    strongest = np.take_along_axis(axes, np.abs(axes).round(6).argmax(axis=0)[None], axis=0)
-    places = (centred @ (axes * np.where(strongest < 0, -1, 1))).round(5)
-    # UMAP scales each axis to one range, and would divide by nothing on an axis without any.
-    start = np.random.default_rng(0).standard_normal((len(vectors), dimensions))
-    start[:, : places.shape[1]] = np.where(places.any(axis=0), places, start[:, : places.shape[1]])
-    return start.astype(np.float32)
-
-
-def _umap(vectors: np.ndarray, dimensions: int, near: Nearest, state: int) -> UMAP:
-    from umap import UMAP
-
-    # Said when a seed is given, and when no index for later rows is kept: we want the first and need no second.
-    for message in ("n_jobs value", "precomputed_knn"):
-        warnings.filterwarnings("ignore", message=message, module="umap")
-    return UMAP(
-        n_neighbors=near[0].shape[1],
-        n_components=dimensions,
-        min_dist=0.0,
-        metric="cosine",
-        precomputed_knn=(near[0].copy(), near[1].copy()),
-        # The usual spectral start differs from run to run where the graph falls apart, as with many equal captions.
-        init=principal_places(vectors, dimensions),
-        random_state=state,
-        n_jobs=1,
-    )
-
-
 @contextlib.contextmanager
 def _without_models() -> Iterator[None]:
-    """Hide language models while BERTopic is imported: it tries them all, which costs 20 s, and we hand it vectors."""
+    """Hide language models while BERTopic is imported: it tries them all, which costs 20 s, and we hand it places."""
     hidden = [name for name in ("sentence_transformers", "transformers") if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]

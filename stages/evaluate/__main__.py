@@ -33,7 +33,7 @@ def main() -> None:
     suites = suites_of(read_inputs(), settings, protocol)
     costs: dict[str, dict[str, Any]] = {}
     load = partial(load_and_encode, suites=suites, settings=settings, machine=machine, costs=costs)
-    measured, student = measure_all(suites, settings.ensembles, load, seed)
+    measured, student = measure_all(suites, settings.ensembles, load, settings.bootstrap_resamples, seed)
     parts = {name: of.parts for name, of in measured.items()}
 
     def beside(first: str, second: str) -> list[Result]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from clapline.errors import UserError, door
 from clapline.storage import write_json
 from stages.evaluate.paired import LEVEL, Comparison, compare_runs, mean_and_deviation
-from stages.evaluate.runs import LeftOut, left_out, read_side
+from stages.evaluate.runs import LeftOut, asked_otherwise, left_out, read_side
 
 HEADER = ("dataset", "part", "measure", "queries", "A", "B", "B − A", "95 % interval", "p", "Holm")
 
@@ -57,10 +57,10 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) 
         least = int(2 * count / LEVEL)
         said.append(f"With {resamples} resamples none of so many can survive it: take {least}, or fewer parts.")
     sides = [name for name, number in zip("AB", runs, strict=True) if number > 1]
-    covered = f"and of the runs of {' and '.join(sides)}" if sides else "not the seed of training"
+    covered = f" and of the runs of {' and '.join(sides)}" if sides else ", not the seed of training"
     alone = [name for name in "AB" if name not in sides] if sides else []
     rest = f", not the seed of {alone[0]}, which is one run" if alone else ""
-    said.append(f"The intervals cover the choice of clips {covered}{rest}.")
+    said.append(f"The intervals cover the choice of clips{covered}{rest}.")
     if 2 in runs:
         said.append("Two runs say little of how far runs differ: such intervals are too narrow.")
     return " ".join(said)
@@ -116,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"{given.a} and {given.b} share no measure {', '.join(unknown)}".rstrip())
     missing = left_out(a, b, measures)
     _say_what_is_left_out(missing)
+    for words_of_part in asked_otherwise(a, b):
+        print(words_of_part, file=sys.stderr)
     if given.json:
         sides = {side: [run.name for run in runs] for side, runs in (("a", a), ("b", b))}
         asked = {"model": given.model, "resamples": given.resamples, "seed": given.seed}

@@ -68,6 +68,7 @@ class Encoded:
     clip_rows: dict[tuple[str, str], int]
     text_rows: dict[str, int]
     log_variances: tuple[np.ndarray, np.ndarray] | None = None
+    members: tuple[Encoded, ...] = ()  # of an ensemble
 
     def rows_of(self, clips: pd.DataFrame) -> list[int]:
         """Return where the clips of a data frame are. Raises UserError when one was not encoded."""
@@ -114,9 +115,11 @@ def encode(
     own = getattr(audio, "log_variance", None)
     gaussian = own is not None and log_variance is not None
     variances = (own, check_variances(f"{name}: texts", log_variance[1:])) if gaussian else None
-    widths = [np.exp(width.astype(np.float64)).sum(axis=1) for width in variances] if variances else [None, None]
-    if score == "mean":
-        widths = [None, None]
+    widths: list[np.ndarray | None] = [None, None]
+    if variances and score == "distance":
+        totals = [np.exp(width.astype(np.float64)).sum(axis=1) for width in variances]
+        # About their mean, which changes no order: beside a large one float32 would lose what separates two.
+        widths = [total - total.mean() for total in totals]
     keys = zip(clips["dataset"], clips["clip_id"], strict=True)
     return Encoded(
         name,
@@ -136,7 +139,8 @@ def together(name: str, members: Sequence[Encoded]) -> Encoded:
         return Encoded(name, first.audio, first.text, first.root, first.clip_rows, first.text_rows, first.log_variances)
     audio, text = ensemble([member.audio for member in members], [member.text for member in members])
     root = np.concatenate([member.root for member in members]) / np.sqrt(len(members))
-    return Encoded(name, audio, text, root.astype(np.float32), first.clip_rows, first.text_rows)
+    known = first.clip_rows, first.text_rows
+    return Encoded(name, audio, text, root.astype(np.float32), *known, members=tuple(members))
 
 
 def _root(empty: np.ndarray, text: np.ndarray) -> np.ndarray:

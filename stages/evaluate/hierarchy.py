@@ -6,6 +6,7 @@ import numpy as np
 
 from clapline.metrics.bootstrap import Units
 from clapline.metrics.traversal import included_roots, kendall_tau, traverse
+from clapline.metrics.uncertainty import stranger
 from clapline.randomness import generator
 from stages.evaluate.benchmarks import Hierarchy
 from stages.evaluate.encoded import Encoded
@@ -19,18 +20,19 @@ def traversal_part(benchmark: Hierarchy, model: Encoded, seed: int) -> Part:
     one between its abstraction and its total variance. Both ask the texts alone: chance is 0.
     """
     audio, captions = model.of_clips(benchmark.clips).items, model.of_texts(benchmark.captions).items
-    walk = traverse(audio, captions, _roots(benchmark, model), benchmark.trees)
-    shuffle = generator(seed, "evaluate", "shuffled", benchmark.dataset, "traversal").permutation(len(benchmark.trees))
-    others = [benchmark.trees[row] for row in shuffle]
-    astray = traverse(audio, captions, _roots(benchmark, model), others)
+    roots = _roots(benchmark, model)
+    walk = traverse(audio, captions, roots, benchmark.trees)
+    # Another clip's tree, of another most abstract caption where there is one: a tree may share its upper levels.
+    kinds = np.unique([tree[0] for tree in benchmark.trees], return_inverse=True)[1]
+    strange = stranger(kinds, generator(seed, "evaluate", "shuffled", benchmark.dataset, "traversal"))
+    astray = traverse(audio, captions, roots, [benchmark.trees[row] for row in strange]) if strange[0] >= 0 else None
     values = {"precision": walk.precision, "ordered_recall": walk.ordered_recall, "recall": _recall(walk.level_hits)}
-    control = {
-        "precision": astray.precision.mean(),
-        "ordered_recall": astray.ordered_recall.mean(),
-        "recall": _recall(astray.level_hits).mean(),
-    }
     ratios = {f"level{level + 1}": where_defined(hits) for level, hits in enumerate(walk.level_hits.T)}
-    control |= {f"level{level + 1}": float(np.nanmean(hits)) for level, hits in enumerate(astray.level_hits.T)}
+    control = {}
+    if astray is not None:
+        control = {"precision": astray.precision.mean(), "ordered_recall": astray.ordered_recall.mean()}
+        control |= {"recall": _recall(astray.level_hits).mean()}
+        control |= {f"level{level + 1}": np.nanmean(hits) for level, hits in enumerate(astray.level_hits.T)}
     radius = np.linalg.norm(captions.astype(np.float64) - model.root.astype(np.float64), axis=1)
     taus = {"tau": kendall_tau(radius, benchmark.trees)}
     if model.log_variances is not None:
@@ -74,8 +76,8 @@ def _roots(benchmark: Hierarchy, model: Encoded) -> np.ndarray:
         torch.from_numpy(model.text.items[texts]),
     )
     widths = [torch.from_numpy(width[rows]) for width, rows in zip(model.log_variances, (clips, texts), strict=True)]
-    scores = np.empty((len(clips), len(texts)), dtype=np.float32)
+    best = np.empty(len(clips), dtype=np.int64)
     for row in range(len(clips)):  # one clip with all captions: (captions, dim) at a time
         per_dimension = log_product_integral(means[0][row], widths[0][row], means[1], widths[1])
-        scores[row] = per_dimension.double().sum(dim=1).float().numpy()
-    return included_roots(scores, model.text.items[texts], model.root)
+        best[row] = int(per_dimension.double().sum(dim=1).float().argmax())
+    return included_roots(best, model.text.items[texts], model.root)

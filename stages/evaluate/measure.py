@@ -60,7 +60,7 @@ class Measured:
     uncertainty: list[dict] = field(default_factory=list)
 
 
-def measure(suites: Suites, model: Encoded, seed: int) -> Measured:
+def measure(suites: Suites, model: Encoded, resamples: int, seed: int) -> Measured:
     """Measure a model on every benchmark."""
     found = [part for benchmark in suites.retrieval for part in retrieval_parts(benchmark, model, seed)]
     found += [twin_part(twins, model, seed) for twins in suites.twins]
@@ -73,7 +73,7 @@ def measure(suites: Suites, model: Encoded, seed: int) -> Measured:
         else _by_name([part for benchmark in benchmarks for part in direction_parts(benchmark, model, seed)])
         for captions, benchmarks in suites.by_captions.items()
     }
-    return Measured(parts, directions, uncertainty_of(suites, model, parts, seed))
+    return Measured(parts, directions, uncertainty_of(suites, model, parts, resamples, seed))
 
 
 def _by_name(parts: Sequence[Part]) -> Parts:
@@ -84,6 +84,7 @@ def measure_all(
     suites: Suites,
     ensembles: Mapping[str, Sequence[str]],
     encoded: Callable[[str], Encoded],
+    resamples: int,
     seed: int,
 ) -> tuple[dict[str, Measured], Encoded]:
     """Measure teacher, student and the ensembles; return them by name, and the encoded student.
@@ -99,7 +100,8 @@ def measure_all(
             del held[done]
         held[name] = encoded(name)
         if name in MODELS:
-            measured[name] = measure(suites, held[name], seed)
+            measured[name] = measure(suites, held[name], resamples, seed)
     for name, names in ensembles.items():
-        measured[name] = measure(suites, together(name, [held[member] for member in names]), seed)
+        both = together(name, [held[member] for member in names])
+        measured[name] = measure(suites, both, resamples, seed)
     return measured, held["student"] if "student" in held else encoded("student")

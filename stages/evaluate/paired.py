@@ -1,10 +1,11 @@
 """The paired comparison of two experiments on the queries that both were asked, with intervals and Holm's correction.
 
-Clips are drawn with replacement, the same for every run, and queries of one clip go together. Where a side has several
-runs (seeds), its runs are drawn too, crossed with the clips: of n runs n - 1 each time, which makes the variance of
-their mean unbiased (McCarthy & Snowden, The bootstrap and finite population sampling, 1985); n would make intervals
-too narrow. In simulations they cover the difference in 93 to 96 % of cases with three runs a side or more, with two in
-about 82 %. The runs of both sides are drawn apart: equal seeds have nothing in common.
+Clips are drawn with replacement, the same for every run; queries of one clip go together, and so do clips of one query
+(`Units.groups`). Where a side has several runs (seeds), its runs are drawn too, crossed with the clips: of n runs n - 1
+each time, which makes the variance of their mean unbiased (McCarthy & Snowden, The bootstrap and finite population
+sampling, 1985); n would make intervals too narrow. In simulations they cover the difference in 93 to 96 % of cases with
+three runs a side or more, with two in about 82 %. The runs of both sides are drawn apart: equal seeds have nothing in
+common.
 """
 
 from __future__ import annotations
@@ -125,6 +126,9 @@ def compare_part(
         drawn = drawn.reshape(resamples, len(frames), len(group))
         gaps = _over_runs(drawn[:, len(a) :], draws) - _over_runs(drawn[:, : len(a)], draws)
         gaps[np.abs(gaps) < _NO_DIFFERENCE] = 0.0  # the last bits of equal sums may differ
+        sides = values.reshape(len(values), len(frames), len(group))
+        apart = np.abs(sides[:, : len(a)].mean(axis=1) - sides[:, len(a) :].mean(axis=1)) > _NO_DIFFERENCE
+        drawn_group, drawn_groups = units.groups()
         at_hand = (np.median if ranked else np.mean)(values, axis=0).reshape(len(frames), len(group))
         for column, name in enumerate(group):
             one, two = at_hand[: len(a), column], at_hand[len(a) :, column]
@@ -132,12 +136,12 @@ def compare_part(
                 *key,
                 name,
                 len(values),
-                units.clip_count,
+                drawn_groups,
                 tuple(map(_rounded, one)),
                 tuple(map(_rounded, two)),
                 _rounded(two.mean() - one.mean()),
                 *map(_rounded, interval(gaps[:, column])),
-                _rounded(sign_p_value(gaps[:, column])),
+                _rounded(sign_p_value(gaps[:, column], len(np.unique(drawn_group[apart[:, column]])))),
             )
     return [found[name] for name in names if name in found]
 

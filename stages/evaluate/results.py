@@ -17,6 +17,7 @@ MODELS = ("teacher", "student")
 STRESS = "t2a_stress_"
 TWIN = "twin_"
 DROP = "_drop"
+LEVEL = 0.05
 _LAST_BITS = 1e-9  # sums of equal values in another order: no difference
 _HEADLINES = {
     "t2a_level1": ("r10", "map10"),
@@ -47,7 +48,7 @@ class Result:
     part: str
     measure: str
     queries: int
-    clips: int
+    groups: int
     chance: float | None
     control: dict[str, float | None]
     models: dict[str, Estimate]
@@ -55,8 +56,10 @@ class Result:
     p_value: float | None
 
     def significant(self) -> bool:
-        """Return whether the interval of the difference leaves out 0."""
-        return self.difference.low is not None and (self.difference.low > 0 or self.difference.high < 0)
+        """Return whether the interval of the difference leaves out 0 and its p-value is below 0.05."""
+        if self.difference.low is None or self.p_value is None:
+            return False
+        return (self.difference.low > 0 or self.difference.high < 0) and self.p_value < LEVEL
 
 
 def stress_kind(part: str) -> str | None:
@@ -75,9 +78,9 @@ def headlines(part: str, protocol: Protocol = PROTOCOLS["dcase"]) -> tuple[str, 
 
 def compare(first: Part, second: Part, resamples: int, seed: int, names: tuple[str, str] = MODELS) -> list[Result]:
     """Resample the clips of a part, the same for all measures of both models; return second beside first."""
-    clips = len(first.units.sums(np.zeros((len(first.queries), 1)))[1])
+    group, groups = first.units.groups()
     results = []
-    for measures, at_hand, drawn in _kinds(first, second, resamples, seed):
+    for measures, at_hand, drawn, apart in _kinds(first, second, resamples, seed):
         for column, measure in enumerate(measures):
             other = column + len(measures)
             gap = drawn[:, other] - drawn[:, column]
@@ -88,7 +91,7 @@ def compare(first: Part, second: Part, resamples: int, seed: int, names: tuple[s
                     first.name,
                     measure,
                     len(first.queries),
-                    clips,
+                    groups,
                     _rounded(first.chance.get(measure)),
                     {
                         name: _rounded(part.control.get(measure))
@@ -99,16 +102,19 @@ def compare(first: Part, second: Part, resamples: int, seed: int, names: tuple[s
                         names[1]: _estimate(at_hand[other], drawn[:, other]),
                     },
                     _estimate(at_hand[other] - at_hand[column], gap),
-                    _rounded(sign_p_value(gap)),
+                    _rounded(sign_p_value(gap, len(np.unique(group[apart[:, column]])))),
                 )
             )
     return results
 
 
-def _kinds(first: Part, second: Part, resamples: int, seed: int) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+def _kinds(
+    first: Part, second: Part, resamples: int, seed: int
+) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:
     """Yield measures by kind of statistic: names, values at hand and resampled, of the first part, then the second.
 
-    Measures that one of the two models does not have (a Gaussian beside a model of points) are left out.
+    And for each measure which queries differ between the two, `(queries, measures)`. Measures that one of the models
+    does not have (a Gaussian beside a model of points) are left out, and ratios whose denominators sum to 0.
     """
 
     def draws() -> np.random.Generator:
@@ -120,20 +126,26 @@ def _kinds(first: Part, second: Part, resamples: int, seed: int) -> Iterator[tup
     names = both("values")
     if names:
         values = np.stack([part.values[name] for part in (first, second) for name in names], axis=1)
-        yield names, values.mean(axis=0), bootstrap_means(values, first.units, resamples, draws())
+        drawn = bootstrap_means(values, first.units, resamples, draws())
+        yield names, values.mean(axis=0), drawn, _apart(values)
     names = both("medians")
     if names:
         values = np.stack([part.medians[name] for part in (first, second) for name in names], axis=1)
-        yield names, np.median(values, axis=0), bootstrap_medians(values, first.units, resamples, draws())
-    names = both("ratios")
+        drawn = bootstrap_medians(values, first.units, resamples, draws())
+        yield names, np.median(values, axis=0), drawn, _apart(values)
+    names = [name for name in both("ratios") if all(part.ratios[name][1].sum() for part in (first, second))]
     if names:
         above, below = (
             np.stack([part.ratios[name][place] for part in (first, second) for name in names], axis=1)
             for place in (0, 1)
         )
-        total = below.sum(axis=0)
-        at_hand = np.divide(above.sum(axis=0), total, out=np.zeros_like(total), where=total != 0)
-        yield names, at_hand, bootstrap_ratios(above, below, first.units, resamples, draws())
+        drawn = bootstrap_ratios(above, below, first.units, resamples, draws())
+        yield names, above.sum(axis=0) / below.sum(axis=0), drawn, _apart(above) | _apart(below)
+
+
+def _apart(values: np.ndarray) -> np.ndarray:
+    one, other = np.split(values, 2, axis=1)
+    return np.abs(one - other) > _LAST_BITS
 
 
 def _estimate(value: float, means: np.ndarray) -> Estimate:
@@ -174,7 +186,7 @@ def intervals_json(results: list[Result]) -> list[dict[str, Any]]:
                 "part": result.part,
                 "measure": result.measure,
                 "queries": result.queries,
-                "clips": result.clips,
+                "groups": result.groups,
                 "chance": result.chance,
                 "shuffled": result.control,
                 **{model: vars(estimate) for model, estimate in result.models.items()},

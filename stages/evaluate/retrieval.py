@@ -17,7 +17,7 @@ from stages.evaluate.encoded import Encoded
 from stages.evaluate.parts import Part
 
 _DROPPED = ("r1", "r5", "r10", "map10")
-_OF_CLIPS = ("any1", "any5", "any10")  # with one kind of answer per text they say what R@k says
+_OF_SEVERAL = ("any1", "any5", "any10")  # with one answer per query they say what R@k says
 _CONTROLLED = 2000  # queries asked with shuffled answers: enough for a control, cheap beside the whole
 
 
@@ -54,7 +54,7 @@ def retrieval_parts(benchmark: Retrieval, model: Encoded, seed: int) -> list[Par
         parts += _variant_parts(benchmark, variant, parts[0], text.take(variant.queries), audio, model, seed)
     if benchmark.judged is not None:
         queries, relevance = benchmark.judged.queries, benchmark.judged.relevance
-        units = Units(relevance.starts, relevance.items, relevance.gallery_size)
+        units = Units(relevance.starts, relevance.items, relevance.gallery_size)  # of which most hang together
         names = [benchmark.queries[query] for query in queries]
         words = [benchmark.captions[query] for query in queries]
         asked = text.take(queries)
@@ -74,7 +74,8 @@ def _ranked(
     words: list[str] | None = None,
 ) -> Part:
     ranks = relevant_ranks(asking.as_queries(), asked.as_candidates(), relevance)
-    names = [measure for measure in MEASURES if name == "a2t" or measure not in _OF_CLIPS]
+    several = name == "a2t" or int(relevance.counts.max()) > 1
+    names = [measure for measure in MEASURES if several or measure not in _OF_SEVERAL]
     values = {measure: MEASURES[measure].values(ranks, relevance) for measure in names}
     return Part(
         benchmark.dataset,

@@ -22,6 +22,7 @@ from clapline.tables.per_query import PER_QUERY
 
 RESULTS = "reports/evaluate/per_query.parquet"
 CLIPS = "clips"
+ASKED = ("words", "relevant", CLIPS)  # no measures: with what words a query was asked, and how many items answer it
 RANK = "best_rank"
 MEDIAN_RANK = "median_rank"  # the one measure that is no mean: the median of `best_rank`
 
@@ -97,7 +98,7 @@ def _read_table(name: str) -> pa.Table:
         floats = [
             column.name for column in file.schema_arrow if pa.types.is_float64(column.type) and column.name != RANK
         ]
-        needed = [*PER_QUERY.keys, CLIPS, RANK]
+        needed = [*PER_QUERY.keys, *ASKED, RANK]
         missing = [column for column in needed if column not in file.schema_arrow.names]
         if missing:
             raise UserError(f"{name}: table {PER_QUERY.name}: missing columns {missing}; evaluate that run again")
@@ -177,9 +178,23 @@ def left_out(a: Sequence[Run], b: Sequence[Run], measures: Sequence[str] = ()) -
     return [one for one in found if one.of_a or one.of_b]
 
 
+def asked_otherwise(a: Sequence[Run], b: Sequence[Run]) -> list[str]:
+    """Return in words, by part, how many queries in common were asked with other words or have other answers."""
+    found = []
+    for key in sorted(a[0].parts.keys() & b[0].parts.keys()):
+        one, two = a[0].parts[key], b[0].parts[key]
+        common = one.index.intersection(two.index)
+        for column, what in (("words", "asked with other words"), ("relevant", "with another number of answers")):
+            if column in one and column in two:
+                count = int((one.loc[common, column] != two.loc[common, column]).sum())
+                if count:
+                    found.append(f"{key[0]} {key[1]}: {count} of {len(common)} queries {what} in A and B")
+    return found
+
+
 def measures_of(frames: Sequence[pd.DataFrame], named: Sequence[str], *, everywhere: bool = True) -> list[str]:
     """Return the measures of all frames (else of any), of those named if any are, in the order of their columns."""
-    columns = dict.fromkeys(name for frame in frames for name in frame.columns if name != CLIPS)
+    columns = dict.fromkeys(name for frame in frames for name in frame.columns if name not in ASKED)
     held = [name for name in columns if not everywhere or all(name in frame for frame in frames)]
     return [name for name in held if not named or name in named]
 

@@ -21,13 +21,20 @@ def zero_shot_tables(benchmark: ZeroShot, parts: dict[str, Part]) -> list[chapte
     """Return accuracy by class, by fold where there are folds, and by prompt template, for each model."""
     classes, folds = by_class(benchmark, parts), by_fold(benchmark, parts)
     shown = classes.head(_CLASSES_SHOWN)
-    words = f"{benchmark.dataset}: share of each class that is taken for it."
+    controls = ", ".join(f"{model} {part.control['accuracy']:.3f}" for model, part in parts.items())
+    yardstick = f"Chance {1 / len(benchmark.classes):.3f}; with labels shuffled: {controls}."
+    words = (
+        f"{benchmark.dataset}: share of each class that is taken for it, of the {len(benchmark.classes)} classes that "
+        f"the chosen clips have. {yardstick}"
+    )
     if len(classes) > len(shown):
         words += f" The {len(shown)} largest of {len(classes)} classes; the others stand in classes.csv."
     blocks = [chapter.table(words, ["class", "clips", *parts], _cells(shown, ["class", "clips", *parts]))]
     if len(folds):
         deviations = ", ".join(f"{model} {folds[model].mean():.3f} ± {folds[model].std():.3f}" for model in parts)
-        words = f"{benchmark.dataset}: accuracy by fold; mean and standard deviation over folds: {deviations}."
+        words = (
+            f"{benchmark.dataset}: accuracy by fold; mean and standard deviation over folds: {deviations}. {yardstick}"
+        )
         blocks.append(chapter.table(words, ["fold", "clips", *parts], _cells(folds, ["fold", "clips", *parts])))
     named = [part.details["templates"] for part in parts.values()]
     rows = [
@@ -35,7 +42,7 @@ def zero_shot_tables(benchmark: ZeroShot, parts: dict[str, Part]) -> list[chapte
         for name in named[0]
     ]
     if rows:
-        words = f"{benchmark.dataset}: accuracy under the prompts that published figures were taken with."
+        words = f"{benchmark.dataset}: accuracy under the prompts that published figures were taken with. {yardstick}"
         blocks.append(chapter.table(words, ["template", "prompt", *parts], rows))
     return blocks
 
@@ -58,7 +65,17 @@ def uncertainty_tables(told: Told) -> list[chapter.Block]:
         [entry["dataset"], entry["pair"], model, *(entry[name] for name in ("n", "included", "stranger", "wider"))]
         for model, entry in _entries(told, "inclusion")
     ]
+    orders = [
+        [entry["dataset"], model, entry["n"], entry["tau"], entry["low"], entry["high"]]
+        for model, entry in _entries(told, "order")
+    ]
     blocks = [
+        chapter.table(
+            "Kendall's tau between a caption's abstraction and its total variance, over caption trees, with its 95 % "
+            "interval; 0 without order.",
+            ["dataset", "model", "trees", "tau", "low", "high"],
+            orders,
+        ),
         chapter.table(
             "Correlation of a caption's number of words and its total variance; fewer words, wider, would be below 0.",
             ["dataset", "model", "captions", "Pearson", "Spearman"],

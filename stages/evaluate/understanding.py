@@ -63,10 +63,11 @@ def twin_part(twins: Twins, model: Encoded, seed: int) -> Part:
     right, wrong = (model.of_texts(texts).as_candidates() for texts in (captions, twins.words))
     won = _won(right, wrong, owner, audio, asked.items)
     values = np.add.reduceat(won, asked.starts[:-1]) / asked.counts
+    draws = generator(seed, "evaluate", "stranger", benchmark.dataset, twins.part)
+    _, kinds = np.unique(["\n".join(sorted(texts)) for texts in benchmark.clips["captions"]], return_inverse=True)
+    other = stranger(kinds, draws)[asked.items]
     control = {}
-    if len(benchmark.clips) > 1:
-        draws = generator(seed, "evaluate", "stranger", benchmark.dataset, twins.part)
-        other = stranger(len(benchmark.clips), draws)[asked.items]
+    if (other >= 0).all():
         deaf = np.add.reduceat(_won(right, wrong, owner, audio, other), asked.starts[:-1]) / asked.counts
         control = {"accuracy": float(deaf.mean())}
     return Part(

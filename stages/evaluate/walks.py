@@ -29,7 +29,10 @@ def walks(
         ordered = sorted(drawn.tolist(), key=lambda row: -recall[row])
         places = [0, len(ordered) // 2, len(ordered) - 1][: min(_WALKS, count, len(ordered))]
         if places:
-            words = f"{benchmark.dataset}: clips, and the captions that the student meets on the way to the root."
+            words = (
+                f"{benchmark.dataset}: the clip whose tree is met best, one in the middle and one met worst, and the "
+                "captions that the student meets on the way to the root."
+            )
             blocks.append(chapter.text(words))
         for number, row in enumerate(dict.fromkeys(ordered[place] for place in places), start=1):
             clip = next(benchmark.clips.iloc[[row]].itertuples(index=False))

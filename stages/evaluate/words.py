@@ -7,8 +7,9 @@ import numpy as np
 from clapline import chapter
 from clapline.metrics.near_ties import TOLERANCE
 from clapline.metrics.protocols import MEASURES, PROTOCOLS, Protocol
+from stages.evaluate.paired import holm
 from stages.evaluate.parts import Part
-from stages.evaluate.results import DROP, STRESS, TWIN, Estimate, Result, headlines, stress_kind
+from stages.evaluate.results import DROP, LEVEL, STRESS, TWIN, Estimate, Result, headlines, stress_kind
 
 _PARTS = {
     "t2a": "text to audio",
@@ -62,9 +63,10 @@ def protocol_words(protocol: Protocol) -> str:
         f"Protocol {protocol.name}. {queries} R@k is the share of the relevant items in the top k (DCASE); “any "
         "caption hit” asks for one of them. AP@k sums the precision at the relevant ranks up to k and divides by "
         "min(relevant, k); MRR@10 counts the best item alone. Equal similarities count against the model. Chance is "
-        "the mean over random orders; “shuffled” is what the student itself reaches with the answers exchanged, for "
-        "twins with a stranger's clip. Intervals are 95 % bootstrap intervals over clips, with the candidates kept; "
-        "differences are paired."
+        "the mean over random orders; “shuffled” is what the last model reaches with the answers exchanged, for twins "
+        "and trees with a stranger's: what a model knows lies above it. Values without a control are differences, or "
+        "asked of the texts alone. Intervals are 95 % bootstrap intervals over clips, clips that share a caption "
+        "together, with the candidates kept; differences are paired."
     )
 
 
@@ -72,11 +74,11 @@ def told(dataset: str, results: list[Result]) -> list[str]:
     """Return paragraphs on one dataset: where the second model differs from the first beyond chance, and where not."""
     first, second = next(iter(results)).models
     better, worse, open_ = [], [], []
-    for result in results:
-        if _told_measure(result.part) != result.measure:
-            continue
+    chosen = [result for result in results if _told_measure(result.part) == result.measure]
+    corrected = holm([1.0 if result.p_value is None else result.p_value for result in chosen])
+    for result, p_value in zip(chosen, corrected, strict=True):
         name = f"{part_name(result.part)} ({_MEASURES[result.measure]} {_numbers(result)})"
-        if result.significant():
+        if result.significant() and p_value <= LEVEL:
             (better if result.difference.estimate > 0 else worse).append(name)
         else:
             open_.append(name)
@@ -89,6 +91,11 @@ def told(dataset: str, results: list[Result]) -> list[str]:
         unknown = all(result.difference.low is None for result in results)
         reason = "No intervals were asked for, so nothing is said to be significant" if unknown else "Not significant"
         said.append(f"{reason}: " + "; ".join(open_) + ".")
+    if better or worse:
+        said.append(
+            f"{len(chosen)} comparisons are told here; significant is what Holm's correction for so many leaves (p as "
+            "shown is not corrected). The intervals are about clips, not about the seed of training."
+        )
     drops = [
         _drop(result, level)
         for level in (1, 2)
@@ -195,10 +202,14 @@ def protocols_table(dataset: str, parts: dict[str, dict[str, dict[str, Part]]]) 
                 for of in models.values():
                     values = getattr(of[direction], kind)[measure]
                     cells.append(round(float(values.mean() if kind == "values" else _median(values)), 6))
-                queries = len(next(iter(models.values()))[direction].queries)
-                rows.append([protocol.name, part_name(direction), _MEASURES[measure], queries, *cells])
-    columns = ["protocol", "", "measure", "queries", *next(iter(parts.values()))]
-    return chapter.table(f"{dataset}: the same models as other tables count them.", columns, rows)
+                shown = list(models.values())[min(1, len(models) - 1)][direction]  # the student's
+                known = [round(of[measure], 6) for of in (shown.chance, shown.control)]
+                rows.append(
+                    [protocol.name, part_name(direction), _MEASURES[measure], len(shown.queries), *known, *cells]
+                )
+    columns = ["protocol", "", "measure", "queries", "chance", "shuffled", *next(iter(parts.values()))]
+    words = f"{dataset}: the same models as other tables count them; estimates (intervals: intervals.json)."
+    return chapter.table(words, columns, rows)
 
 
 def _median(values: np.ndarray) -> float:
@@ -213,17 +224,28 @@ def robustness_table(dataset: str, results: list[Result]) -> chapter.Block | Non
         drop = lost_part(part)
         if drop is None or (drop, "r10") not in found:
             continue
-        for model in found[part, "r10"].models:
+        result = found[part, "r10"]
+        for model in result.models:
             own = [(part, "r10"), (part, "map10"), *((drop, measure) for measure in _MOVED)]
-            cells = [_with_interval(found[key].models[model]) for key in own]
-            rows.append([_asked(part), model, found[part, "r10"].queries, *cells])
+            # Nothing can be lost relatively where nothing was there.
+            cells = [_with_interval(found[key].models[model]) if key in found else None for key in own]
+            rows.append([_asked(part), model, result.queries, result.chance, result.control[model], *cells])
     if not rows:
         return None
-    columns = ["asked", "model", "queries", "R@10", "mAP@10", *(_MOVED_NAMES[measure] for measure in _MOVED)]
+    columns = [
+        "asked",
+        "model",
+        "queries",
+        "chance",
+        "shuffled",
+        "R@10",
+        "mAP@10",
+        *(_MOVED_NAMES[measure] for measure in _MOVED),
+    ]
     words = (
         f"{dataset}: queries in other words, beside the captions they were made of, with 95 % intervals. Lost: the "
         "original's value less this one; relative: of the original's. Shift: by how many doublings the rank moves, "
-        "median. Kept: share of the original's top ten that is there again."
+        "median. Kept: share of the original's top ten that is there again. Chance and shuffled: of R@10."
     )
     return chapter.table(words, columns, rows)
 

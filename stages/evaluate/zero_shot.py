@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clapline.metrics.bootstrap import Units
-from clapline.metrics.scores import Side
+from clapline.metrics.scores import Side, side_by_side
 from clapline.metrics.zero_shot import class_embeddings, classify
 from clapline.randomness import generator
 from stages.evaluate.benchmarks import ZeroShot
@@ -44,7 +44,12 @@ def zero_shot_part(benchmark: ZeroShot, model: Encoded, seed: int) -> Part:
 
 
 def _classes(sentences: Sequence[Sequence[str]], model: Encoded) -> Side:
-    """Return the classes as the mean of their prompts: of unit embeddings, and of total variances."""
+    """Return the classes as the mean of their prompts: of unit embeddings, and of total variances.
+
+    An ensemble's are those of its members side by side, so that its similarity is the mean of theirs.
+    """
+    if model.members:
+        return side_by_side([_classes(sentences, member) for member in model.members])
     prompts = [model.of_texts(words) for words in sentences]
     means = class_embeddings(np.stack([side.items for side in prompts]))
     if prompts[0].total_variance is None:

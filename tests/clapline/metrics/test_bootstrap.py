@@ -20,11 +20,51 @@ def rng_of(seed: int) -> np.random.Generator:
 
 
 def test_whole_sample_is_the_mean_over_queries():
-    units = Units(np.array([0, 2, 3, 5]), np.array([0, 1, 1, 2, 3]), 5)  # clip 4 is asked about by nobody
-    values = np.array([[1.0], [0.0], [0.5]])
+    # Clips 0 and 1 share a query, and clips 2 and 3; clip 6 is asked about by nobody.
+    units = Units(np.array([0, 2, 3, 5, 6, 7]), np.array([0, 1, 1, 2, 3, 4, 5]), 7)
+    values = np.array([[1.0], [0.0], [0.5], [0.25], [1.0]])
     totals, weights = units.sums(values)
     assert totals.sum() / weights.sum() == pytest.approx(values.mean())
-    assert len(weights) == 4
+    assert weights.tolist() == [2, 1, 1, 1]
+    assert totals[:, 0].tolist() == [1.0, 0.5, 0.25, 1.0]
+
+
+def test_where_most_hangs_together_each_query_stands_for_itself():
+    """Judged answers: query i is about clips i and i + 1, so that all are joined; one group would tell nothing."""
+    clips = np.repeat(np.arange(30), 2)
+    clips[1::2] += 1
+    units = Units(np.arange(0, 61, 2), clips, 31)
+    assert units.groups()[1] == 30
+    low, high = interval(bootstrap_means(rng_of(0).random((30, 1)), units, 400, rng_of(1))[:, 0])
+    assert high - low > 0.1
+
+
+def test_intervals_cover_where_clips_share_their_queries():
+    """Classes of clips with common captions, as on labelled recordings: the classes are the units, not the clips."""
+    classes, clips, covered = 30, 8, 0
+    starts = np.arange(0, classes * clips * 3 + 1, clips)  # three captions a class, each of all its clips
+    about = np.concatenate([np.arange(kind * clips, (kind + 1) * clips) for kind in range(classes) for _ in range(3)])
+    units = Units(starts, about, classes * clips)
+    assert units.groups()[1] == classes
+    for seed in range(200):
+        values = np.repeat(rng_of(seed).normal(size=classes), 3)[:, None]
+        low, high = interval(bootstrap_means(values, units, 300, rng_of(1000 + seed))[:, 0])
+        covered += low <= 0 <= high
+    assert 0.85 <= covered / 200 <= 0.99
+
+
+@pytest.mark.parametrize("clips", [1, 2, 3, 5])
+def test_a_handful_of_clips_is_never_significant(clips):
+    """All differences are 1: resamples are all alike, and the sign test still says 2^(1 - n)."""
+    drawn = bootstrap_means(np.ones((clips, 1)), Units.one_each(clips), 1000, rng_of(0))[:, 0]
+    assert sign_p_value(drawn, clips) == 2.0 ** (1 - clips) > 0.05
+    assert sign_p_value(drawn) < 0.01
+
+
+def test_no_number_no_p_value():
+    assert sign_p_value(np.full(50, np.nan)) is None
+    assert interval(np.full(50, np.nan)) == (None, None)
+    assert sign_p_value(np.array([np.nan, 1.0, 1.0])) == pytest.approx(2 / 3)
 
 
 def test_spread_is_the_standard_error():

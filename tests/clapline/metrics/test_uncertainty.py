@@ -39,11 +39,19 @@ def test_correlations():
     assert correlation(words[:2], words[:2]) is None
 
 
-def test_a_stranger_is_never_oneself_and_everyone_is_someones():
-    for count in (2, 3, 50):
-        partner = stranger(count, np.random.default_rng(count))
-        assert (partner != np.arange(count)).all()
-        assert sorted(partner) == list(range(count))
+def test_a_stranger_is_of_another_kind_and_any_of_them():
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 4, 300)
+    drawn = np.stack([stranger(kinds, np.random.default_rng(seed)) for seed in range(40)])
+    assert (kinds[drawn] != kinds).all()
+    assert len(np.unique(drawn)) == 300  # everyone is someone's
+    alone = np.arange(50)
+    assert (stranger(alone, rng) != alone).all()
+
+
+@pytest.mark.parametrize("kinds", [[0], [0, 0, 0]])
+def test_where_all_are_of_one_kind_nobody_is_a_stranger(kinds):
+    assert (stranger(np.array(kinds), np.random.default_rng(0)) == -1).all()
 
 
 def test_tau_is_scipys_for_trees_of_any_depth():
@@ -83,5 +91,5 @@ def test_ordered_recall(path, expected):
 
 def test_roots_lie_between_the_empty_text_and_what_includes_the_clip_most():
     captions, empty = np.eye(3, dtype=np.float32)[:2], np.eye(3, dtype=np.float32)[2]
-    roots = included_roots(np.array([[0.0, 5.0], [1.0, -1.0]]), captions, empty)
+    roots = included_roots(np.array([1, 0]), captions, empty)
     np.testing.assert_allclose(roots, np.array([[0, 1, 1], [1, 0, 1]]) / np.sqrt(2))
