@@ -46,7 +46,7 @@ from benchmarks.curation_arms import (
     STEPS,
 )
 from benchmarks.curation_pools import audiocaps_captions, named_captions
-from clapline.metrics.bootstrap import Units
+from benchmarks.curation_units import joined, per_clip
 from clapline.model.clap import Clap
 from clapline.model.encode import clip_features
 from clapline.model.gallery import VectorGallery
@@ -307,16 +307,8 @@ class Teaching:
                 found[f"{part.dataset}.{part.name}.{measure}"] = per_clip(part.units, part.values[measure])
         for benchmark in self.world.suites.retrieval:
             found[f"{benchmark.dataset}.recordings"] = recordings(benchmark.clips).to_numpy(dtype=str)
+            found[f"{benchmark.dataset}.groups"] = joined(benchmark.text_to_audio)
         return found
-
-
-def per_clip(units: Units, values: np.ndarray) -> np.ndarray:
-    """Return each clip's share of the values, and of their number, `(clips, 2)`."""
-    counts = np.diff(units.starts)
-    share = 1.0 / np.repeat(counts, counts)
-    owned = np.repeat(values, counts)
-    sums = [np.bincount(units.clips, weights, minlength=units.clip_count) for weights in (share * owned, share)]
-    return np.stack(sums, axis=1)
 
 
 def main() -> None:

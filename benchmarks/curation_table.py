@@ -3,7 +3,8 @@
 Per setting and benchmark: the mean of each arm over the seeds, and arm minus the control of the same loss with a 95 %
 interval and a p-value. Both seeds and recordings are resampled with replacement, crossed (10,000 times): another seed
 draws other training recordings and other weights, another test set would hold other recordings, and the clips of one
-recording stand or fall together. The p-value is twice the smaller tail.
+recording stand or fall together; in retrieval so do the recordings of a class, which share its captions. The p-value is
+twice the smaller tail.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from clapline.metrics.bootstrap import interval, sign_p_value
 from clapline.randomness import generator
@@ -67,8 +70,7 @@ def difference(
 ) -> tuple[float, float, float, float]:
     """Return arm minus control over the seeds that both have: mean, interval, p-value."""
     seeds = sorted(set(arm) & set(control))
-    names = arm[seeds[0]][measure.split(".")[0] + ".recordings"]
-    _, recording = np.unique(names, return_inverse=True)
+    recording = _units(arm[seeds[0]], measure)
     sums = np.stack(
         [_by_recording(arm[seed][measure] - [[1, 0]] * control[seed][measure], recording) for seed in seeds]
     )
@@ -80,6 +82,23 @@ def difference(
     gaps = totals[:, 0] / totals[:, 1]
     at_hand = float(np.mean([mean(arm[seed], measure) - mean(control[seed], measure) for seed in seeds]))
     return at_hand, *interval(gaps), sign_p_value(gaps)
+
+
+def _units(run: dict[str, np.ndarray], measure: str) -> np.ndarray:
+    """Return what is drawn together, a number for each clip: its recording; of retrieval, recordings that share queries.
+
+    All clips of a class share their class's captions: drawn clip by clip, the queries would hardly change.
+    """
+    dataset, part, _ = measure.split(".")
+    _, recording = np.unique(run[f"{dataset}.recordings"], return_inverse=True)
+    if part == "zero_shot":
+        return recording
+    groups = run[f"{dataset}.groups"]
+    count = recording.max() + 1
+    joined = sparse.coo_array(
+        (np.ones(len(groups)), (recording, count + groups)), shape=(count + groups.max() + 1,) * 2
+    )
+    return connected_components(joined, directed=False)[1][recording]
 
 
 def _by_recording(values: np.ndarray, recording: np.ndarray) -> np.ndarray:
