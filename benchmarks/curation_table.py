@@ -85,7 +85,7 @@ def difference(
 
 
 def _units(run: dict[str, np.ndarray], measure: str) -> np.ndarray:
-    """Return what is drawn together, a number for each clip: its recording; of retrieval, recordings that share queries.
+    """Return what is drawn together, a number for each clip: recordings; in retrieval those that share queries too.
 
     All clips of a class share their class's captions: drawn clip by clip, the queries would hardly change.
     """
