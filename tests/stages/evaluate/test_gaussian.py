@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from clapline.chapter import read_chapter
+from clapline.metrics.uncertainty import stranger
 from clapline.model.gallery import VectorGallery
+from clapline.randomness import generator
 from clapline.tables.clips import CLIPS
 from clapline.tables.per_query import PER_QUERY
+from stages.evaluate.uncertainty import _inclusion
 from tests.stages.evaluate.conftest import StandIn, gallery_of_clips
 
 
@@ -145,3 +148,29 @@ def test_variances_that_are_no_numbers_are_refused(gaussian_workspace, capsys, m
         evaluate()
     assert stop.value.code == 2
     assert "teacher: texts: the variances of 1 of" in capsys.readouterr().err
+
+
+def test_the_order_of_widths_is_told_where_the_teacher_has_none(gaussian_workspace, monkeypatch):
+    def gallery(clap, clips, machine, description):
+        kind = gallery_of_clips if clap.noise == StandIn("teacher").noise else gaussian_gallery
+        return kind(clap, clips, machine, description)
+
+    monkeypatch.setattr(importlib.import_module("clapline.model.encode"), "gallery_of_clips", gallery)
+    evaluate()
+    (order,) = told("order")
+    assert (order["tau"], order["low"], order["high"], order["n"]) == (1.0, 1.0, 1.0, 30)
+
+
+def test_strangers_are_told_apart_from_own_parents():
+    """Pairs of two sizes: every own parent is wider, but a small stranger does not include a large child."""
+    large = np.arange(40) % 2 == 0
+    means = np.zeros((40, 3), np.float32)
+    child = means, np.log(np.where(large, 1.0, 0.25))[:, None].repeat(3, axis=1).astype(np.float32)
+    parent = means, np.log(np.where(large, 2.0, 0.5))[:, None].repeat(3, axis=1).astype(np.float32)
+    found = _inclusion("toy", "child in parent", child, parent, np.arange(40), seed=0)
+    strange = stranger(np.arange(40), generator(0, "evaluate", "stranger", "toy", "child in parent"))
+    assert found["included"] == found["wider"] == 1.0
+    assert found["stranger"] == pytest.approx(1 - (large & ~large[strange]).mean())
+    assert 0.5 < found["stranger"] < 0.95
+    alike = _inclusion("toy", "child in parent", child, parent, np.zeros(40, int), seed=0)
+    assert alike["stranger"] is None
