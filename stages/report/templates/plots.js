@@ -13,6 +13,7 @@ function themed(layout) {
   return {
     ...layout,
     autosize: true,
+    height: layout.height || Math.round(Math.min(0.7 * innerHeight, 670)),
     paper_bgcolor: ground,
     plot_bgcolor: ground,
     font: { ...(layout.font || {}), color: ink },
