@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from clapline import chapter
+from clapline.audio.listening import listening_copy
 from clapline.audio.shards import Place, ShardReader, ShardWriter
 from clapline.errors import UserError, door
 from clapline.params.base import read_section, read_seed
@@ -169,7 +170,7 @@ def _add_players(mixtures: pd.DataFrame, tasks: list[Task], seed: int) -> None:
     for number, place in enumerate(drawn, start=1):
         clip, task = rows[place], tasks[place]
         file = f"mixture_{number:02d}.flac"
-        (REPORT / file).write_bytes(reader.read_bytes(clip))
+        (REPORT / file).write_bytes(listening_copy(reader.read_bytes(clip)))
         words = f"“{clip.captions[0]}” ({_told(task.recipe.relation, task.recipe.edits)})"
         blocks.append(chapter.audio(words + "".join(credit(source) for source in task.parts), file))
     written = chapter.read_chapter(REPORT)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from clapline.audio.listening import listening_copy
 from clapline.audio.shards import ShardReader
 from clapline.params.curate import Curate
 from clapline.randomness import generator
@@ -76,6 +77,6 @@ class _Clips:
         key = tuple(self.pool.audio_rows.iloc[clip][["dataset", "clip_id"]])
         text = self.pool.text_rows["text"].iloc[caption]
         source = self.sources[key]
-        (self.folder / file).write_bytes(self.reader.read_bytes(source))
+        (self.folder / file).write_bytes(listening_copy(self.reader.read_bytes(source)))
         heard = ", ".join(self.tags.get(key, [])) or "unknown"
         return Listening(file, f"“{text}” (score {score}; really heard: {heard}){credit(source)}")

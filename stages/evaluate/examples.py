@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from clapline import chapter
+from clapline.audio.listening import listening_copy
 from clapline.audio.shards import ShardReader
 from clapline.metrics.robustness import top_items
 from clapline.randomness import generator
@@ -75,5 +76,5 @@ def _shown(
 
 def _player(folder: Path, file: str, words: str, clips: pd.DataFrame, row: int, reader: ShardReader) -> chapter.Block:
     clip = next(clips.iloc[[row]].itertuples(index=False))
-    (folder / file).write_bytes(reader.read_bytes(clip))
+    (folder / file).write_bytes(listening_copy(reader.read_bytes(clip)))
     return chapter.audio(words + credit(clip), file)

@@ -27,7 +27,15 @@ from stages.evaluate.pictures import (
 from stages.evaluate.results import MODELS, STRESS, Result, intervals_json
 from stages.evaluate.tables import Told, calibration_rows, uncertainty_tables, zero_shot_tables
 from stages.evaluate.walks import walks
-from stages.evaluate.words import near_ties_told, protocol_words, protocols_table, results_table, robustness_table, told
+from stages.evaluate.words import (
+    near_ties_told,
+    protocol_words,
+    protocols_table,
+    results_table,
+    robustness_table,
+    told,
+    verdicts,
+)
 from stages.evaluate.zero_shot import by_class
 
 Parts = dict[tuple[str, str], Part]
@@ -52,7 +60,9 @@ def write_report(
 ) -> None:
     """Write everything but the per-query table into the folder."""
     parts, results = found.parts, found.results
-    write_json(folder / "intervals.json", intervals_json(results))
+    places = {id(result): place for place, result in enumerate(results)}
+    judged = {places[id(one)]: said for of in _by_dataset(results).values() for one, said in verdicts(of)}
+    write_json(folder / "intervals.json", intervals_json(results, judged))
     write_json(folder / "ensembles.json", [row for further in found.further for row in intervals_json(further)])
     write_json(folder / "uncertainty.json", found.uncertainty)
     write_delimited(folder / "recall.tsv", recall_curves(suites.retrieval, parts), "\t")

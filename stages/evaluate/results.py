@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,10 +175,10 @@ def headline_metrics(results: list[Result], protocol: Protocol = PROTOCOLS["dcas
     return {**metrics, "n": counts}
 
 
-def intervals_json(results: list[Result]) -> list[dict[str, Any]]:
-    """Return every measure with its intervals, as plain values."""
+def intervals_json(results: list[Result], verdicts: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
+    """Return every measure with its intervals, as plain values, and by place the verdicts on what the report tells."""
     rows = []
-    for result in results:
+    for place, result in enumerate(results):
         first, second = result.models
         rows.append(
             {
@@ -191,6 +191,7 @@ def intervals_json(results: list[Result]) -> list[dict[str, Any]]:
                 "shuffled": result.control,
                 **{model: vars(estimate) for model, estimate in result.models.items()},
                 f"{second}_minus_{first}": {**vars(result.difference), "p_value": result.p_value},
+                **({"verdict": verdicts[place]} if verdicts and place in verdicts else {}),
             }
         )
     return rows

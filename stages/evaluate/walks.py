@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clapline import chapter
+from clapline.audio.listening import listening_copy
 from clapline.audio.shards import ShardReader
 from clapline.randomness import generator
 from clapline.tables.clips import credit
@@ -37,7 +38,7 @@ def walks(
         for number, row in enumerate(dict.fromkeys(ordered[place] for place in places), start=1):
             clip = next(benchmark.clips.iloc[[row]].itertuples(index=False))
             file = f"walk_{benchmark.dataset}_{number:02d}.flac"
-            (folder / file).write_bytes(reader.read_bytes(clip))
+            (folder / file).write_bytes(listening_copy(reader.read_bytes(clip)))
             words = f"{recall[row]:.0%} of this clip's tree was met"
             blocks.append(chapter.audio(words + credit(clip), file))
             own = benchmark.trees[row]

@@ -44,6 +44,7 @@ _TOLD_IN_TABLES = {
 _MOVED = ("r10", "map10", "relative_r10", "rank_shift", "shared_top10", "cosine")
 _MOVED_NAMES = {"r10": "R@10 lost", "map10": "mAP@10 lost", "relative_r10": "relative", "rank_shift": "shift",
                 "shared_top10": "kept", "cosine": "cosine"}  # fmt: skip
+BETTER, WORSE, UNSURE = "better", "worse", "not significant"
 _STRESSED = {
     "jargon": "in jargon",
     "slang": "in slang",
@@ -70,18 +71,29 @@ def protocol_words(protocol: Protocol) -> str:
     )
 
 
+def verdicts(results: list[Result]) -> list[tuple[Result, str]]:
+    """Return the results of one dataset that are told, one per part, and what Holm's correction over them leaves."""
+    chosen = [result for result in results if _told_measure(result.part) == result.measure]
+    corrected = holm([1.0 if result.p_value is None else result.p_value for result in chosen])
+    return [
+        (
+            result,
+            (BETTER if result.difference.estimate > 0 else WORSE)
+            if result.significant() and p_value <= LEVEL
+            else UNSURE,
+        )
+        for result, p_value in zip(chosen, corrected, strict=True)
+    ]
+
+
 def told(dataset: str, results: list[Result]) -> list[str]:
     """Return paragraphs on one dataset: where the second model differs from the first beyond chance, and where not."""
     first, second = next(iter(results)).models
-    better, worse, open_ = [], [], []
-    chosen = [result for result in results if _told_measure(result.part) == result.measure]
-    corrected = holm([1.0 if result.p_value is None else result.p_value for result in chosen])
-    for result, p_value in zip(chosen, corrected, strict=True):
-        name = f"{part_name(result.part)} ({_MEASURES[result.measure]} {_numbers(result)})"
-        if result.significant() and p_value <= LEVEL:
-            (better if result.difference.estimate > 0 else worse).append(name)
-        else:
-            open_.append(name)
+    named: dict[str, list[str]] = {BETTER: [], WORSE: [], UNSURE: []}
+    chosen = verdicts(results)
+    for result, verdict in chosen:
+        named[verdict].append(f"{part_name(result.part)} ({_MEASURES[result.measure]} {_numbers(result)})")
+    better, worse, open_ = named.values()
     said = []
     if better:
         said.append(f"The {second} is significantly better than the {first} in " + "; ".join(better) + ".")

@@ -31,6 +31,8 @@ def main() -> None:
         raise UserError(f"only {', '.join(names)} to compare; name two, or run some: dvc exp run -S student.steps=240")
     if len(set(names)) < len(names):
         raise UserError("an experiment is named twice")
+    if given.out.is_dir() and any(given.out.iterdir()) and not (given.out / SORTING.name).is_file():
+        raise UserError(f"{given.out} holds other files, which the page would replace; name an empty folder by --out")
     experiments = [read_experiment(name) for name in names]
     params = differing(experiments)
     with atomic_folder(given.out) as folder:

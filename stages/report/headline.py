@@ -47,6 +47,7 @@ class Comparison:
     chance: float | None = None
     low: float | None = None
     high: float | None = None
+    verdict: str = ""  # better, worse or not significant, as evaluate tells it; empty for what it does not tell
 
     @property
     def task(self) -> str:
@@ -64,13 +65,9 @@ class Comparison:
         return self.student - self.teacher
 
     @property
-    def verdict(self) -> str:
-        """`better` or `worse` where the interval leaves zero out, `unclear` else, empty without one."""
-        if self.low is None or self.high is None:
-            return ""
-        if self.low <= 0 <= self.high:
-            return "unclear"
-        return "better" if (self.low > 0) != (self.measure in FALLING) else "worse"
+    def gain(self) -> float:
+        """Student minus teacher, turned round where lower is better: above 0 the student does better."""
+        return -self.difference if self.measure in FALLING else self.difference
 
 
 def task_name(part: str) -> str:
@@ -97,7 +94,16 @@ def compare(metrics: dict[str, Any], measured: list[dict[str, Any]]) -> list[Com
         gap = item.get("student_minus_teacher", {})
         count = counts.get(path[:2])
         found.append(
-            Comparison(*path, value, teacher[path], count, item.get("chance"), gap.get("low"), gap.get("high"))
+            Comparison(
+                *path,
+                value,
+                teacher[path],
+                count,
+                item.get("chance"),
+                gap.get("low"),
+                gap.get("high"),
+                item.get("verdict", ""),
+            )
         )
     return found
 

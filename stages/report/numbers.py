@@ -19,10 +19,8 @@ def shown(value: Cell) -> str:
         return f"{value:,}".replace(",", "\u202f")
     if not math.isfinite(value):
         return str(value)
-    if abs(value) < 10**_DIGITS:
-        # Rounded first: 9.99999 is 10.00, not 10.000.
-        value = float(f"{value:.{_DIGITS}g}")
-    size = abs(value)
+    # Rounded first, to count its digits alone: 9.99999 is 10.00, not 10.000, but 0.506511 is 0.507.
+    size = abs(float(f"{value:.{_DIGITS}g}")) if abs(value) < 10**_DIGITS else abs(value)
     if size and (size < 1e-3 or size >= 1e6):
         return f"{value:.3g}".replace("-", "−")
     decimals = 2 - math.floor(math.log10(size)) if 0 < size < 0.1 else max(_DIGITS - len(str(int(size))), 0)

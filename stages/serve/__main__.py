@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from clapline.errors import UserError, door
 from clapline.params.base import read_section, read_seed
 from clapline.params.machine import Machine
+from clapline.params.prepare import Prepare
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -57,14 +58,16 @@ def application(model: str, gallery_name: str, host: str) -> FastAPI:
     from stages.serve.app import build_app
     from stages.serve.gallery import embed_gallery, read_gallery
     from stages.serve.model import ServedModel
+    from stages.serve.upload import MAXIMUM_S
 
     machine, seed = read_section("machine", Machine), read_seed()
     gallery = read_gallery(gallery_name)
     clap = Clap.from_pretrained(model).to(choose_device(machine.device))
     embedded = embed_gallery(clap, model, gallery, machine)
     known = PARAPHRASES.read(PARAPHRASES_FILE) if Path(PARAPHRASES_FILE).is_file() else PARAPHRASES.frame()
-    hosts = ["*"] if host in EVERYWHERE or ":" in host else [host, "127.0.0.1", "localhost"]
-    return build_app(Answers(ServedModel(clap), gallery, embedded, known), model, seed, hosts)
+    hosts = ["*"] if host in EVERYWHERE else [host, "127.0.0.1", "localhost"]
+    heard_s = min(MAXIMUM_S, read_section("prepare", Prepare).maximum_duration_s)
+    return build_app(Answers(ServedModel(clap), gallery, embedded, known), model, seed, hosts, heard_s=heard_s)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +31,7 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "media-src 'self' blob:; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     # The rows of another gallery, or the words of another page, may stand behind the same address tomorrow.
     "Cache-Control": "no-store",
@@ -38,7 +41,9 @@ Sentence = Annotated[str, Query(max_length=MAXIMUM_LETTERS)]
 Count = Annotated[int, Query(ge=1, le=MAXIMUM_COUNT)]
 
 
-def build_app(answers: Answers, model: str, seed: int, hosts: Sequence[str], root: Path | str = ".") -> FastAPI:
+def build_app(
+    answers: Answers, model: str, seed: int, hosts: Sequence[str], root: Path | str = ".", heard_s: float = MAXIMUM_S
+) -> FastAPI:
     """Return the application.
 
     Args:
@@ -48,6 +53,7 @@ def build_app(answers: Answers, model: str, seed: int, hosts: Sequence[str], roo
         hosts: names under which a browser may ask, so that no page of a name that someone lets resolve to this
             machine can; "*": any.
         root: the folder that the clip table's shards are under.
+        heard_s: what is kept of a longer upload, from its start: as the stage prepare cuts recordings.
     """
     app = FastAPI(title="clapline search", docs_url=None, redoc_url=None, openapi_url=None)
     page, reader = render(answers, model, seed), ShardReader(root)
@@ -55,10 +61,17 @@ def build_app(answers: Answers, model: str, seed: int, hosts: Sequence[str], roo
 
     @app.middleware("http")
     async def guarded(request: Request, following: Any) -> Response:
-        if "*" in hosts or request.url.hostname in hosts:
-            response = await following(request)
+        if "*" not in hosts and request.url.hostname not in hosts:
+            response: Response = JSONResponse({"error": "this server answers under its own name alone"}, 400)
+        elif request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            # A page of another site may send forms and embed sounds without asking; it gets neither.
+            response = JSONResponse({"error": "this server answers its own page alone"}, 403)
         else:
-            response = JSONResponse({"error": "this server answers under its own name alone"}, 400)
+            try:
+                response = await following(request)
+            except Exception as error:  # whatever it is, the answer has the headers of all others
+                response = JSONResponse({"error": f"the search failed: {type(error).__name__}"}, 500)
+                traceback.print_exception(error)
         response.headers.update(_HEADERS)
         return response
 
@@ -90,8 +103,11 @@ def build_app(answers: Answers, model: str, seed: int, hosts: Sequence[str], roo
                 raise UserError("send one audio file as the field `file` of a form")
             return await run_in_threadpool(hear, file, k)
 
+    decoding = threading.Lock()  # a recording takes room while it is decoded: one at a time
+
     def hear(file: UploadFile, count: int) -> Answer:
-        samples = decode(file.file, file.filename or "", answers.model.features.prepared_rate_hz)
+        with decoding:
+            samples = decode(file.file, file.filename or "", answers.model.features.prepared_rate_hz, heard_s)
         return answers.captions(samples, count)
 
     @app.get("/clip/{row}")
@@ -168,7 +184,3 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         return told(error.status_code, str(error.detail))
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return told(500, f"the search failed: {type(error).__name__}: {error}")

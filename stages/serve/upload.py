@@ -19,6 +19,7 @@ MAXIMUM_BYTES = 32 * 2**20
 MAXIMUM_S = 60.0
 MAXIMUM_CHANNELS = 8
 MAXIMUM_RATE_HZ = 192_000
+MAXIMUM_SAMPLES = 24_000_000  # 60 s of two channels at 192 kHz: 100 MB while they are decoded
 _FORM_BYTES = 2**16  # what a form may need around its file
 _COPIED_AT_ONCE = 2**20
 
@@ -48,8 +49,10 @@ def bounded(request: Request) -> Request:
     return Request(request.scope, receive)
 
 
-def decode(file: BinaryIO, name: str, rate_hz: int) -> np.ndarray:
+def decode(file: BinaryIO, name: str, rate_hz: int, heard_s: float = MAXIMUM_S) -> np.ndarray:
     """Return the samples of an uploaded file `(samples,)`, float32: the mean over the channels at `rate_hz`.
+
+    Of a longer one the first `heard_s` seconds, as the stage prepare keeps them.
 
     Raises:
         UserError: it is no audio, or too long, silent, of too many channels or of too high a rate.
@@ -70,7 +73,7 @@ def decode(file: BinaryIO, name: str, rate_hz: int) -> np.ndarray:
         raise UserError(f"{shown} is too long: at most {MAXIMUM_S:g} s are taken")
     if not len(samples) or math.isinf(peak_dbfs(samples)):
         raise UserError(f"{shown} holds no sound")
-    return samples
+    return samples[: int(heard_s * rate_hz)]
 
 
 def _check(path: Path) -> None:
@@ -81,5 +84,7 @@ def _check(path: Path) -> None:
         raise Unusable("it is no audio that can be read (WAV, FLAC, OGG and MP3 are)") from None
     if told.channels > MAXIMUM_CHANNELS:
         raise Unusable(f"it has {told.channels} channels, at most {MAXIMUM_CHANNELS} are taken")
+    if told.duration * told.samplerate * told.channels > MAXIMUM_SAMPLES:
+        raise Unusable(f"it has more than {MAXIMUM_SAMPLES:,} samples over all channels")
     if told.samplerate > MAXIMUM_RATE_HZ:
         raise Unusable(f"it has {told.samplerate} samples a second, at most {MAXIMUM_RATE_HZ} are taken")

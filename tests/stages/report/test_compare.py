@@ -110,6 +110,16 @@ def test_bad_names_are_refused(words, said, tmp_path, monkeypatch, capsys):
     assert error.count("\n") == 1
 
 
+def test_other_files_are_never_replaced(three, tmp_path, monkeypatch, capsys):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(SystemExit):
+        call(*map(str, three), "--out", str(mine), monkeypatch=monkeypatch)
+    assert "holds other files" in capsys.readouterr().err
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+
 def test_a_folder_that_was_not_run_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit):

@@ -49,10 +49,10 @@ def test_pairs_what_both_models_have():
     }
     measured = [
         {"dataset": "made", "part": "t2a", "measure": "r1", "chance": 0.01}
-        | {"student_minus_teacher": {"estimate": 0.1, "low": 0.01, "high": 0.2, "p_value": 0.02}}
+        | {"student_minus_teacher": {"estimate": 0.1, "low": 0.01, "high": 0.2, "p_value": 0.02}, "verdict": "better"}
     ]
     (only,) = compare(metrics, measured)
-    assert only == Comparison("made", "t2a", "r1", 0.2, 0.1, 40, 0.01, 0.01, 0.2)
+    assert only == Comparison("made", "t2a", "r1", 0.2, 0.1, 40, 0.01, 0.01, 0.2, "better")
     assert (only.verdict, only.task, only.name) == ("better", "text to audio", "R@1")
     assert compare(metrics, [])[0].verdict == ""
     left = [("student.made.t2a.r5", 0.4), ("student.made.new.x", 1.0), ("student.steps", 5)]
@@ -77,3 +77,17 @@ def test_boxes_do_not_overlap_and_lines_have_ends():
         for other_x, other_y in corners[:i]:
             assert abs(x - other_x) >= BOX_WIDTH or abs(y - other_y) >= BOX_HEIGHT
     assert len(drawing.lines) == sum(len(stage.reads) for stage in STAGES)
+
+
+def test_a_lower_median_rank_is_a_gain():
+    assert Comparison("made", "a2t", "median_rank", 2.0, 5.0).gain == 3.0
+    assert Comparison("made", "a2t", "r10", 0.2, 0.5).gain == pytest.approx(-0.3)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.506511, "0.507"), (0.28752, "0.288"), (0.9996, "1.000"), (9.99999, "10.00"), (0.0099996, "0.0100")],
+    [(0.506511, "0.507"), (0.28752, "0.288"), (0.9996, "1.000"), (9.99999, "10.00"), (0.0099996, "0.0100")],
+)
+def test_a_number_is_rounded_once(value, text):
+    assert shown(value) == text

@@ -109,7 +109,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLAPLINE_HOME", str(tmp_path / "stores"))
     Path("params.yaml").write_text(
-        yaml.safe_dump({"seed": 1, "machine": {"progress": False, "device": "cpu"}}), encoding="utf-8"
+        yaml.safe_dump({"seed": 1, "machine": {"progress": False, "device": "cpu"}, "prepare": {}}), encoding="utf-8"
     )
     write_clips()
     write_paraphrases()

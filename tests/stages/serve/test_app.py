@@ -205,3 +205,40 @@ def test_examples_are_drawn_by_the_seed_of_captions_that_have_paraphrases(worksp
     answers = answers_of()
     assert answers.examples(1) == answers.examples(1)
     assert set(answers.examples(1)) == {f"The {name} sounds." for name in SOUNDS[:3]}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_gets_nothing(workspace, site):
+    asked, headers = client(), {"Sec-Fetch-Site": site, "Origin": "https://elsewhere.example"}
+    files = {"file": ("mine.wav", sound_file(tone(0)), "audio/wav")}
+    assert told(asked.post("/api/audio", files=files, headers=headers), 403)
+    assert told(asked.get("/clip/0", headers=headers), 403)
+    assert asked.get("/clip/0", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+def test_every_answer_has_the_headers_that_keep_it_here_even_one_of_a_fault(workspace, monkeypatch):
+    asked = client()
+
+    def broken(*_):
+        raise RuntimeError("/a/path/that/nobody/needs/to/know")
+
+    monkeypatch.setattr("stages.serve.answers.Answers.search", broken)
+    fault = asked.get("/api/search", params={"q": "a dog"})
+    for answer in (fault, asked.get("/"), asked.get("/clip/0"), asked.get("/nothing")):
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert fault.status_code == 500
+    assert "path" not in fault.text
+
+
+def test_a_file_of_many_samples_over_all_channels_is_refused(workspace, monkeypatch):
+    monkeypatch.setattr("stages.serve.upload.MAXIMUM_SAMPLES", 1000)
+    files = {"file": ("mine.wav", sound_file(tone(0)), "audio/wav")}
+    assert "more than 1,000 samples" in told(client().post("/api/audio", files=files), 422)
+
+
+def test_a_longer_recording_is_cut_as_the_gallery_was():
+    long = np.concatenate([tone(0), tone(1), tone(2)])
+    heard = upload.decode(io.BytesIO(sound_file(long)), "mine.wav", RATE_HZ, heard_s=len(tone(0)) / RATE_HZ)
+    assert len(heard) == len(tone(0))
+    assert len(upload.decode(io.BytesIO(sound_file(long)), "mine.wav", RATE_HZ)) == len(long)
