@@ -19,6 +19,11 @@ from clapline.metrics.similarity import Gallery, Items
 Score = Literal["distance", "mean"]
 
 
+def total_variance(log_variance: np.ndarray) -> np.ndarray:
+    """Return the sum of the variances over dimensions, `(rows, dim)` → `(rows,)` float64."""
+    return np.exp(log_variance.astype(np.float64)).sum(axis=1)
+
+
 @dataclass(frozen=True)
 class Side:
     """Clips or texts of one model; `total_variance` `(n,)` where they are Gaussians that are scored as such.

@@ -91,7 +91,8 @@ def _apart(drift: dict[str, Any], found: Compared, words: list[list[str]]) -> st
     said = (
         f"The topics of the curated pairs lie {drift['jensen_shannon_distance']:.3f} from those of the originals "
         f"(Jensen-Shannon distance, 0 to 1; by chance {drift['by_chance_mean']:.3f}, 95th percentile "
-        f"{drift['by_chance_95th_percentile']:.3f} over {PERMUTATIONS} choices as uneven but blind; p = "
+        f"{drift['by_chance_95th_percentile']:.3f} over {PERMUTATIONS} choices as uneven but blind among the "
+        f"original training captions; p = "
         f"{drift['p_value']:.3f}). {drift['topics_without_curated']} of {len(words)} topics get no pair."
     )
     for name, topics in (("More", more), ("Less", less)):

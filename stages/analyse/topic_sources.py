@@ -160,7 +160,8 @@ def _different(fitted: Fitted, drifts: Mapping[str, Drift]) -> Block:
         )
     return table(
         f"Where a source has more or less of a topic than the originals beyond chance: at most {_MOST_DIFFERENT} a "
-        "source, largest difference first. p holds for all topics and sources at once; all are in drift.tsv.",
+        "source, largest difference first; the originals are those of the datasets that the source covers. p holds "
+        "for all topics and sources at once; all are in drift.tsv.",
         ["source", "has", "topic", "source, %", "original, %", "p"],
         rows,
     )

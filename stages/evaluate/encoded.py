@@ -10,7 +10,7 @@ import pandas as pd
 
 from clapline.errors import UserError
 from clapline.metrics.sanity import check_embeddings, check_variances
-from clapline.metrics.scores import Score, Side, ensemble
+from clapline.metrics.scores import Score, Side, ensemble, total_variance
 from clapline.metrics.similarity import Gallery
 from stages.evaluate.benchmarks import Hierarchy, Retrieval, ZeroShot
 from stages.evaluate.understanding import Twins
@@ -117,7 +117,7 @@ def encode(
     variances = (own, check_variances(f"{name}: texts", log_variance[1:])) if gaussian else None
     widths: list[np.ndarray | None] = [None, None]
     if variances and score == "distance":
-        totals = [np.exp(width.astype(np.float64)).sum(axis=1) for width in variances]
+        totals = [total_variance(width) for width in variances]
         # About their mean, which changes no order: beside a large one float32 would lose what separates two.
         widths = [total - total.mean() for total in totals]
     keys = zip(clips["dataset"], clips["clip_id"], strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clapline.metrics.bootstrap import Units
+from clapline.metrics.scores import total_variance
 from clapline.metrics.traversal import included_roots, kendall_tau, traverse
 from clapline.metrics.uncertainty import stranger
 from clapline.randomness import generator
@@ -36,7 +37,7 @@ def traversal_part(benchmark: Hierarchy, model: Encoded, seed: int) -> Part:
     radius = np.linalg.norm(captions.astype(np.float64) - model.root.astype(np.float64), axis=1)
     taus = {"tau": kendall_tau(radius, benchmark.trees)}
     if model.log_variances is not None:
-        width = _widths(model.log_variances[1][model.rows_of_texts(benchmark.captions)])
+        width = total_variance(model.log_variances[1][model.rows_of_texts(benchmark.captions)])
         taus["uncertainty_tau"] = kendall_tau(-width, benchmark.trees)
     ratios |= {name: where_defined(tau) for name, tau in taus.items() if not np.isnan(tau).all()}
     return Part(
@@ -56,10 +57,6 @@ def traversal_part(benchmark: Hierarchy, model: Encoded, seed: int) -> Part:
 def _recall(level_hits: np.ndarray) -> np.ndarray:
     """Return the share of a clip's levels that were met, `(clips,)`: R@1 as the mean over levels."""
     return np.nanmean(level_hits, axis=1)
-
-
-def _widths(log_variance: np.ndarray) -> np.ndarray:
-    return np.exp(log_variance.astype(np.float64)).sum(axis=1)
 
 
 def _roots(benchmark: Hierarchy, model: Encoded) -> np.ndarray:

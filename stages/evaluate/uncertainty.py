@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clapline.metrics.bootstrap import Units, bootstrap_ratios, interval
+from clapline.metrics.scores import total_variance
 from clapline.metrics.uncertainty import calibration, correlation, stranger
 from clapline.randomness import generator
 from stages.evaluate.benchmarks import Hierarchy, Retrieval
@@ -38,7 +39,7 @@ def uncertainty_of(
         told.append(_clips_in_captions(benchmark, model, seed))
     for labelled in suites.zero_shot:
         part = parts[labelled.dataset, "zero_shot"]
-        width = _width(_clips(model, labelled.clips)[1])
+        width = total_variance(_clips(model, labelled.clips)[1])
         told.append(_calibration(labelled.dataset, "zero_shot", width, part.values["accuracy"]))
     for hierarchy in suites.hierarchy:
         told += _levels(hierarchy, model, seed)
@@ -67,7 +68,7 @@ def _order(benchmark: Hierarchy, part: Part, resamples: int, seed: int) -> list[
 
 def _lengths(benchmark: Retrieval, model: Encoded) -> list[dict]:
     words = np.array([len(caption.split()) for caption in benchmark.captions], dtype=np.float64)
-    width = _width(_texts(model, benchmark.captions)[1])
+    width = total_variance(_texts(model, benchmark.captions)[1])
     return [
         {
             "dataset": benchmark.dataset,
@@ -81,8 +82,8 @@ def _lengths(benchmark: Retrieval, model: Encoded) -> list[dict]:
 
 def _calibrations(benchmark: Retrieval, model: Encoded, parts: dict[tuple[str, str], Part]) -> list[dict]:
     widths = {
-        "t2a": _width(_texts(model, benchmark.captions)[1]),
-        "a2t": _width(_clips(model, benchmark.clips)[1]),
+        "t2a": total_variance(_texts(model, benchmark.captions)[1]),
+        "a2t": total_variance(_clips(model, benchmark.clips)[1]),
     }
     scores = {"t2a": "r10", "a2t": "any10"}
     return [
@@ -140,7 +141,7 @@ def _inclusion(dataset: str, pair: str, inside: Gaussians, around: Gaussians, ki
         "n": len(inside[0]),
         "included": _rounded(_share_included(inside, around)),
         "stranger": _rounded(_share_included(inside, _rows(around, strange)) if known else None),
-        "wider": _rounded(float((_width(around[1]) > _width(inside[1])).mean())),
+        "wider": _rounded(float((total_variance(around[1]) > total_variance(inside[1])).mean())),
     }
 
 
@@ -169,10 +170,6 @@ def _clips(model: Encoded, clips: pd.DataFrame) -> Gaussians:
 def _texts(model: Encoded, texts: list[str]) -> Gaussians:
     rows = model.rows_of_texts(texts)
     return model.text.items[rows], model.log_variances[1][rows]
-
-
-def _width(log_variance: np.ndarray) -> np.ndarray:
-    return np.exp(log_variance.astype(np.float64)).sum(axis=1)
 
 
 def _rounded(value: float | None) -> float | None:

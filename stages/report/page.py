@@ -47,7 +47,7 @@ def render(
             comparisons=comparisons,
             highlights=highlights(comparisons),
             several_datasets=len({item.dataset for item in comparisons}) > 1,
-        with_intervals=any(item.low is not None for item in comparisons),
+            with_intervals=any(item.low is not None for item in comparisons),
             with_chance=any(item.chance is not None for item in comparisons),
             others=others,
             parameters=parameters,
