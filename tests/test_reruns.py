@@ -209,7 +209,9 @@ def test_source_edits(copy):
     text = loss.read_text()
     assert "return 0.5 * (" in text
     loss.write_text(text.replace("return 0.5 * (", "return 0.6 * ("))
-    assert copy.repro() == TEACHER_AND_BELOW
+    ran = copy.repro()
+    # Where the other teacher picks the same pairs, their topics stay as they are.
+    assert TEACHER_AND_BELOW - {"curated_topics"} <= ran <= TEACHER_AND_BELOW
 
 
 def test_a_temporary_experiment_pays_and_downloads_nothing_twice(copy):
