@@ -363,3 +363,14 @@ def test_a_clone_without_the_cache_is_told_so(repository, tmp_path, capsys, monk
     (repository / ".dvc/cache").rename(tmp_path / "cache")
     assert "is not in DVC's cache" in refused(capsys, "first", "HEAD")
     (tmp_path / "cache").rename(repository / ".dvc/cache")
+
+
+def test_queries_that_were_asked_otherwise_are_told(tmp_path, capsys):
+    one = rows({"q1": 1, "q2": 0, "q3": 0})
+    other = [one[0] | {"relevant": 7}, *(row | {"words": "put otherwise"} for row in one[1:])]
+    a, b = save(tmp_path / "a.parquet", one), save(tmp_path / "b.parquet", other)
+    *_, said = compared(capsys, a, b)
+    assert "toy t2a: 2 of 3 queries asked with other words in A and B" in said
+    assert "toy t2a: 1 of 3 queries with another number of answers in A and B" in said
+    *_, said = compared(capsys, a, a)
+    assert said == ""
