@@ -87,7 +87,6 @@ def test_a_lower_median_rank_is_a_gain():
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.506511, "0.507"), (0.28752, "0.288"), (0.9996, "1.000"), (9.99999, "10.00"), (0.0099996, "0.0100")],
-    [(0.506511, "0.507"), (0.28752, "0.288"), (0.9996, "1.000"), (9.99999, "10.00"), (0.0099996, "0.0100")],
 )
 def test_a_number_is_rounded_once(value, text):
     assert shown(value) == text
