@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,17 @@ from clapline.errors import UserError
 PARAMS_FILE = Path("params.yaml")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads numbers as YAML 1.2 and DVC do: `1e-4`, `4e-06` and `1.0e4` are numbers, not text as in YAML 1.1."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
 class Section(BaseModel):
-    """A section of params.yaml: strict types (YAML reads `1e-4` as text: write `1.0e-4`), no unknown keys."""
+    """A section of params.yaml: strict types, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -26,9 +36,15 @@ AnySection = TypeVar("AnySection", bound=BaseModel)
 def read_params(path: Path | str = PARAMS_FILE) -> dict[str, Any]:
     """Return params.yaml as a dict. Raises UserError when the file is missing or is no YAML mapping."""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return parsed_params(Path(path).read_text(encoding="utf-8"), path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the folder that holds params.yaml") from None
+
+
+def parsed_params(text: str, path: Path | str) -> dict[str, Any]:
+    """Return the text of a params file as a dict; `path` names it in a UserError: no valid YAML, or no mapping."""
+    try:
+        values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
@@ -78,7 +94,7 @@ def _one_line(error: ValidationError, section: type[BaseModel], where: str) -> s
         return f"{key}: {message}{more}"
     hint = ""
     if isinstance(first["input"], str) and first["type"] in {"float_type", "int_type"}:
-        hint = "; YAML reads numbers such as 1e-4 as text: write 1.0e-4"
+        hint = "; in quotes, a number is text"
     return f"{key} = {first['input']!r}: {message}{hint}{more}"
 
 

@@ -77,6 +77,13 @@ class ParaphraseViews(Section):
         None, description="weight of each level; null: 1 each"
     )
     pairs: Literal["audio", "text", "both"] = Field("both", description="which view meets the paraphrase")
+    share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="of the captions, drawn from the seed, that have views; the others stand for "
+        "themselves. A smaller share lies inside a larger one",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> ParaphraseViews:

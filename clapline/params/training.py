@@ -80,6 +80,12 @@ class Training(Section):
         "clips", description="a pass draws each clip once with a random caption, or each pair of clip and caption once"
     )
     length_buckets: int = Field(1, ge=1, le=1000, description="batches of clips of like length; 1: any lengths")
+    alike_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="of a batch: pairs with the words nearest to its first pair's; 0: as drawn",
+    )
     validate_every_steps: int | None = Field(100, ge=1, description="the best of these moments is kept; null: a pass")
     log_every_steps: int = Field(10, ge=1, description="steps averaged in one row of the training curve")
     batch_size: int = Field(64, ge=2, le=65536, description="pairs in a batch, over all processes together")
@@ -110,6 +116,8 @@ class Training(Section):
             raise ValueError("set steps or epochs, one of the two (the other null)")
         if self.warm_up > self.cosine_until:
             raise ValueError(f"warm_up {self.warm_up:g} must not end after cosine_until {self.cosine_until:g}")
+        if self.alike_share and self.length_buckets > 1:
+            raise ValueError("alike_share and length_buckets both order the pairs of a pass: leave one off")
         chosen = self.objective
         if self.gaussian_heads and not chosen.of_gaussians:
             raise ValueError(

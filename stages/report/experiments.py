@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clapline.errors import UserError
+from clapline.params.base import parsed_params
 from stages.report.facts import parameters
 
 METRICS, INTERVALS, PARAMS = "reports/metrics.json", "reports/evaluate/intervals.json", "params.yaml"
@@ -65,7 +64,7 @@ def read_experiment(name: str) -> Experiment:
                     found[model][key] = Value(estimate, interval.get("low"), interval.get("high"))
     if not any(found.values()):
         raise UserError(f"{name}: {METRICS} holds no metric of student or teacher")
-    values = yaml.safe_load(_read(name, PARAMS)) or {}
+    values = parsed_params(_read(name, PARAMS), f"{name}: {PARAMS}")
     params = {f"{section}.{key}".rstrip("."): text for section, rows in parameters(values) for key, text in rows}
     return Experiment(name, found, {key: str(value) for key, value in params.items()})
 

@@ -12,6 +12,7 @@ import numpy as np
 from clapline.errors import UserError
 from clapline.params.training import Training
 from clapline.randomness import generator
+from stages.train.alike import alike, word_vectors
 from stages.train.data import Key, Source, TrainingData
 from stages.train.sources import is_original
 
@@ -112,9 +113,10 @@ class Sampler:
         stage: str,
         pass_over: str = "clips",
         length_buckets: int = 1,
+        alike_share: float = 0.0,
     ) -> None:
         self.data, self.batch_size, self.seed, self.stage = data, batch_size, seed, stage
-        self.pass_over, self.length_buckets = pass_over, length_buckets
+        self.pass_over, self.length_buckets, self.alike_share = pass_over, length_buckets, alike_share
         weights = np.array([source.weight for source in data.sources], dtype=float)
         if not weights.sum():
             raise UserError("every source of pairs has weight 0: nothing to train on")
@@ -129,6 +131,9 @@ class Sampler:
             mine = np.flatnonzero(chosen == place)
             self.earlier[mine] = np.arange(len(mine))
         self._pairs = [self._pairs_of(source) for source in data.sources]
+        self._vectors = [
+            word_vectors(source.captions) if alike_share and source.weight else None for source in data.sources
+        ]
         self._remember()
 
     def _remember(self) -> None:
@@ -156,6 +161,9 @@ class Sampler:
         source, pairs = self.data.sources[index], self._pairs[index]
         random = generator(self.seed, self.stage, "order", source.name, epoch)
         order = random.permutation(len(pairs))
+        vectors = self._vectors[index]
+        if vectors is not None:
+            return alike(order, pairs[:, 0], vectors, epoch * len(pairs), self.batch_size, self.alike_share)
         if self.length_buckets == 1:
             return order
         lengths = self.data.durations_s[np.asarray(source.clips)][pairs[:, 0]]

@@ -69,7 +69,14 @@ class Feeder(Dataset):
         self.first, self.count = rank * settings.batch_size // world, settings.batch_size // world
         micro_steps = steps_of(settings, data.sources) * settings.accumulation
         self.sampler = Sampler(
-            data, micro_steps, settings.batch_size, seed, stage, settings.pass_over, settings.length_buckets
+            data,
+            micro_steps,
+            settings.batch_size,
+            seed,
+            stage,
+            settings.pass_over,
+            settings.length_buckets,
+            settings.alike_share,
         )
         self.positives = Positives(data.sources)
         self.dropped = settings.augmentation.text_dropout

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from clapline.errors import UserError
+from clapline.randomness import generator
 from stages.train.data import Key, Source
 
 DS = "ds"  # what the pairs table calls original pairs, of the captions near a label
@@ -152,14 +153,24 @@ def check_mixtures(clips: pd.DataFrame, duration_s: float) -> None:
         )
 
 
-def paraphrases_by_caption(table: pd.DataFrame, levels: Sequence[int]) -> dict[int, dict[str, list[str]]]:
-    """Return level → caption → its paraphrases, from the training paraphrases."""
+def paraphrases_by_caption(
+    table: pd.DataFrame, levels: Sequence[int], share: float = 1.0, seed: int = 0
+) -> dict[int, dict[str, list[str]]]:
+    """Return level → caption → its paraphrases, from the training paraphrases.
+
+    With a `share` below 1 a caption keeps its paraphrases of all levels or loses all; who keeps them at one share
+    keeps them at a larger one.
+    """
     missing = [level for level in levels if level not in set(table.level)]
     if missing:
         raise UserError(
             f"objective.paraphrase.levels asks for {missing}, of which there is no training paraphrase: "
             "paraphrase.levels does not name it, or every text was dropped (reports/paraphrase/dropped.csv)"
         )
+    if share < 1:
+        draws = {text: generator(seed, "student", "views", text).random() for text in set(table.original)}
+        kept = {text for text, draw in draws.items() if draw < share}
+        table = table[table.original.isin(kept)]
     return {
         level: table[table.level == level].groupby("original")["text"].apply(lambda texts: sorted(set(texts))).to_dict()
         for level in levels

@@ -86,7 +86,7 @@ def main() -> None:
     data = TrainingData(
         inputs,
         sources,
-        paraphrases_by_caption(paraphrases, list(views.used)) if views.weight else {},
+        paraphrases_by_caption(paraphrases, list(views.used), views.share, seed) if views.weight else {},
         settings.synthetic_share,
         list(clips.tags),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from clapline.audio.decode import flac_bytes
 from clapline.errors import UserError, door
@@ -22,11 +23,36 @@ ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
 
 
 @pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        *[("4e-06", 4e-6), ("1e-4", 1e-4), ("1.0e4", 1e4), ("-2.5E+3", -2500.0), ("1.e2", 100.0)],
+        *[
+            ("12", 12),
+            ("0.5", 0.5),
+            ("'1e-4'", "1e-4"),
+            ("1e", "1e"),
+            ("e5", "e5"),
+            ("1e5f", "1e5f"),
+            ("1.2.3e4", "1.2.3e4"),
+        ],
+        *[("3e-4 # a rate", 3e-4), ("[1e-5, x1e5]", [1e-5, "x1e5"])],
+    ],
+)
+def test_numbers_are_read_as_dvc_reads_and_writes_them(tmp_path, written, value):
+    """`dvc exp run -S rate=4.0e-6` writes `4e-06`, which YAML 1.1 takes for text."""
+    path = tmp_path / "params.yaml"
+    path.write_text(f"value: {written}\n")
+    read = read_params(path)["value"]
+    assert (read, type(read)) == (value, type(value))
+    assert YAML(typ="safe").load(path.read_text())["value"] == value
+
+
+@pytest.mark.parametrize(
     ("section", "values", "message"),
     [
         (Curate, {"sigma": 0.5}, r"curate.sigma is not a known setting\. Known here: strategy, sigma_audio_text"),
         (Curate, {"sigma_audio_txt": 0.5}, "did you mean 'sigma_audio_text'"),
-        (Curate, {"sigma_audio_text": "7e-1"}, "write 1.0e-4"),
+        (Curate, {"sigma_audio_text": "7e-1"}, "in quotes"),
         (Curate, {"sigma_audio_text": float("nan")}, "finite"),
         (Curate, {"sigma_audio_text": 1.5}, "less than or equal to 1"),
         (Curate, {"strategy": "dus"}, "'du', 'ds', 'ads' or 'top_k'"),
@@ -37,6 +63,7 @@ ROLES = {role: [ENTRY] for role in ("paired", "unpaired", "text", "retrieval")}
         (Teacher, {"model": {"text": {"width": 10}}}, "multiple of attention_heads"),
         (Teacher, {"steps": 10.5}, "integer"),
         (Teacher, {"steps": True}, "integer"),
+        (Teacher, {"alike_share": 0.5, "length_buckets": 4}, "leave one off"),
         (Student, {"sources": {"paired": 0.0}}, "at least one weight"),
         (Student, {"sources": {"paired": 0.0, "domain": 0.0}}, "at least one weight"),
         (Student, {"sources": {"domain": -1.0}}, "greater than or equal to 0"),

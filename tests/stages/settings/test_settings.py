@@ -77,7 +77,7 @@ def test_the_repositorys_own_settings_pass():
         ({"evaluate__prompts": ["a sound"]}, ["'a sound' has no {label} and is no template", "laion"]),
         ({"evaluate__ensembles": {"student": ["teacher"]}}, ["'student' is the name of a model of the run"]),
         ({"teacher__learning_rte": 0.1}, ["teacher.learning_rte is not a known setting", "'learning_rates'"]),
-        ({"teacher__learning_rates": {"audio": "1e-4"}}, ["teacher.learning_rates.audio = '1e-4'", "write 1.0e-4"]),
+        ({"teacher__learning_rates": {"audio": "0.1"}}, ["teacher.learning_rates.audio = '0.1'", "a number is text"]),
         ({"teacher__steps": 10.5}, ["teacher.steps = 10.5", "integer"]),
         ({"curate__sigma_audio_text": 1.5}, ["curate.sigma_audio_text = 1.5", "less than or equal to 1"]),
         ({"curate__sigma_text_text": -2.0}, ["curate.sigma_text_text = -2.0", "greater than or equal to -1"]),
@@ -218,12 +218,12 @@ def test_the_door(tmp_path):
     params(tmp_path)
     done = run(tmp_path, "-m", "stages.settings")
     assert (done.returncode, done.stdout, done.stderr) == (0, "settings: 20 sections are valid\n", "")
-    params(tmp_path, student__learning_rates={"audio": "3e-4"})
+    params(tmp_path, student__learning_rates={"audio": "0.3"})
     failed = run(tmp_path, "-m", "stages.settings")
     assert failed.returncode == 2
     assert failed.stdout == ""
     assert failed.stderr.count("\n") == 1
-    assert failed.stderr.startswith("error: params.yaml: student.learning_rates.audio = '3e-4'")
+    assert failed.stderr.startswith("error: params.yaml: student.learning_rates.audio = '0.3'")
     (tmp_path / "params.yaml").write_text("seed: [0\n")
     broken = run(tmp_path, "-m", "stages.settings")
     assert (broken.returncode, broken.stderr.count("\n")) == (2, 1)

@@ -9,6 +9,7 @@ import pytest
 from clapline.errors import UserError
 from clapline.params.student import Student
 from clapline.params.training import Training
+from stages.train.alike import alike, word_vectors
 from stages.train.batches import Sampler, bucketed, pairs_per_pass, steps_of, validate_every
 from stages.train.clip_inputs import CachedFeatures
 from stages.train.data import Source, TrainingData
@@ -171,7 +172,42 @@ def test_lengths_within_a_batch_are_alike():
     assert spread[10] < spread[1] / 3
 
 
-@pytest.mark.parametrize("more", [{}, {"pass_over": "captions"}, {"length_buckets": 5}])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("batch_size", [4, 7, 40])
+def test_alike_batches_keep_the_passes(batch_size: int, share: float):
+    values = many()
+    drawn = [clip for clip, _ in drawn_pairs(values, 3 * 23 // batch_size + 1, batch_size, alike_share=share)]
+    for start in range(0, len(drawn) - 23, 23):
+        assert sorted(drawn[start : start + 23]) == list(range(23))
+
+
+def test_alike_pairs_are_those_of_nearest_words_that_are_not_placed_yet():
+    captions = [["a dog barks"], ["rain falls"], ["a dog barks", "a dog howls"], ["rain"], ["a cat"], ["wind"]]
+    vectors = word_vectors(captions)
+    order, clip_of = np.array([5, 0, 1, 2, 3, 4]), np.arange(6)
+    # The first pair ends a batch that the pass before began. Then 0 with 2 (dog), 1 with 3 (rain), and 4 is alone.
+    assert alike(order, clip_of, vectors, begun=1, batch=2, share=1.0).tolist() == [5, 0, 2, 1, 3, 4]
+    assert alike(order, clip_of, vectors, begun=0, batch=3, share=0.5).tolist() == [5, 0, 1, 2, 4, 3]
+    assert alike(order, clip_of, vectors, begun=0, batch=3, share=0.0).tolist() == order.tolist()
+
+
+def test_the_share_decides_how_alike_batches_are():
+    words = ["dog", "cat", "rain", "wind", "bell", "train", "sea", "saw"]
+    random = np.random.default_rng(0)
+    captions = [[f"{words[clip % 8]} {random.integers(10**6)}"] for clip in range(400)]
+    values = TrainingData(
+        clips_of(400), [Source("paired", 1.0, list(range(400)), captions, [[("d", str(clip))] for clip in range(400)])]
+    )
+    same = {}
+    for share in (0.0, 0.5, 1.0):
+        kinds = np.array([clip % 8 for clip, _ in drawn_pairs(values, 25, 16, alike_share=share)]).reshape(25, 16)
+        same[share] = (kinds == kinds[:, :1])[:, 1:].mean()
+    assert same[0.0] == pytest.approx(1 / 8, abs=0.06)
+    assert same[0.5] == pytest.approx(0.5 + 0.5 / 8, abs=0.1)
+    assert same[1.0] > 0.9
+
+
+@pytest.mark.parametrize("more", [{}, {"pass_over": "captions"}, {"length_buckets": 5}, {"alike_share": 0.5}])
 def test_a_sampler_in_another_process_draws_the_same(more: dict):
     one = Sampler(many(), 30, 5, 3, "student", **more)
     one.draw(4)

@@ -146,6 +146,20 @@ def test_asking_for_a_level_that_was_not_written_is_refused():
         paraphrases_by_caption(table, [1, 2])
 
 
+def test_a_smaller_share_of_the_captions_keeps_its_paraphrases_inside_a_larger_one():
+    rows = [{"level": level, "original": f"c{n}", "text": f"p{level} {n}"} for level in (1, 2) for n in range(2000)]
+    table = PARAPHRASES.frame(rows)
+    whole = paraphrases_by_caption(table, [1, 2])
+    assert paraphrases_by_caption(table, [1, 2], 1.0, seed=5) == whole
+    half, quarter = (paraphrases_by_caption(table, [1, 2], share, seed=5) for share in (0.5, 0.25))
+    assert len(half[1]) == pytest.approx(1000, abs=80)
+    assert len(quarter[1]) == pytest.approx(500, abs=70)
+    assert set(quarter[1]) < set(half[1]) < set(whole[1])
+    assert set(half[1]) == set(half[2])  # both levels or none
+    assert all(half[level][caption] == whole[level][caption] for level in (1, 2) for caption in half[level])
+    assert set(paraphrases_by_caption(table, [1], 0.5, seed=6)[1]) != set(half[1])
+
+
 def test_a_level_without_texts_may_be_not_asked_for_or_wholly_dropped():
     table = PARAPHRASES.frame([{"level": 1, "original": "a", "text": "b"}])
     with pytest.raises(UserError, match=r"\[2\].*paraphrase\.levels does not name it, or every text was dropped"):
