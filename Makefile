@@ -10,10 +10,13 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run search setup setup-tests test test-quick lint deps cards objectives clean help
+.PHONY: run study search setup setup-tests test test-quick lint deps cards objectives clean help
 
 run: setup  ## set up, then run the pipeline of params.yaml (only what changed)
 	dvc repro
+
+study: setup  ## run a paper's arms over seeds: make study NAME=robustclap-mini, STUDY="--seeds 0 1 --jobs 2"
+	$(BIN)/python -m studies $(NAME) $(STUDY)
 
 search: setup $(SEARCH_STAMP)  ## serve the trained student on this machine: words to clips, a clip to captions
 	$(BIN)/python -m stages.serve $(SEARCH)

@@ -1,7 +1,7 @@
 """Human beside generated captions: `python -m stages.analyse.compare_captions --human FILE --generated FILE --out DIR`.
 
-Draws MTLD as densities and violins (figure 4.4 of the thesis), clouds of the 100 most frequent words of each side
-(figure 4.5), lengths, and the words that set the sides apart; writes what was measured as TSV, prints it as Markdown.
+Draws MTLD as densities and violins (figure 4.5 of the thesis), clouds of the 100 most frequent words of each side
+(figure 4.4), lengths, and the words that set the sides apart; writes what was measured as TSV, prints it as Markdown.
 
 A file is CSV or Parquet with a clip column (clip_id, file_name or youtube_id) and caption_1, caption_2, … or caption,
 text or captions. Where one file holds both sides, as the thesis's own does, say which columns are whose:

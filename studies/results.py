@@ -1,0 +1,154 @@
+"""What the trials of a study measured: values by arm and seed, differences to the control, what became of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from stages.evaluate.paired import Comparison, compare_part, holm
+from stages.evaluate.runs import CLIPS, Key, Run, read_side
+from studies.definition import TEACHER, Claim, Column, Study
+
+HELD, REFUTED, OPEN, UNKNOWN = "held", "refuted", "not resolved", "not measured"
+_DROPS = {"t2a_drop1": "t2a_level1", "t2a_drop2": "t2a_level2"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The runs of an arm by seed, of the student and of its teacher, with the same queries in each."""
+
+    seeds: tuple[int, ...]
+    student: tuple[Run, ...]
+    teacher: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim on one dataset: the difference (or value) with its 95 % interval, and the verdict."""
+
+    claim: Claim
+    dataset: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    by_seed: tuple[float, ...]
+    outcome: str
+
+
+def read_arm(revisions: Mapping[int, str]) -> Measured:
+    """Return what an arm measured. Raises UserError where its seeds were asked other queries.
+
+    Args:
+        revisions: seed → git revision of its experiment, or a folder.
+    """
+    seeds = tuple(sorted(revisions))
+    names = ",".join(revisions[seed] for seed in seeds)
+    student, teacher = (tuple(map(with_drops, read_side(names, model))) for model in ("student", TEACHER))
+    return Measured(seeds, student, teacher)
+
+
+def with_drops(run: Run) -> Run:
+    """Return a run with the parts `t2a_drop1` and `t2a_drop2`: what each query loses in other words, per measure."""
+    parts = dict(run.parts)
+    for dataset, part in run.parts:
+        for drop, level in _DROPS.items():
+            if part == "t2a" and (dataset, level) in run.parts:
+                parts[dataset, drop] = _lost(run.parts[dataset, "t2a"], run.parts[dataset, level])
+    return Run(run.name, parts)
+
+
+def _lost(original: pd.DataFrame, paraphrased: pd.DataFrame) -> pd.DataFrame:
+    common = original.index.intersection(paraphrased.index).sort_values()
+    of, to = original.loc[common], paraphrased.loc[common]
+    measures = [name for name in of if name in to and of[name].dtype == np.float64]
+    return pd.concat([of[[CLIPS]], of[measures] - to[measures]], axis=1)
+
+
+def datasets_of(arms: Mapping[str, Measured], columns: Sequence[Column]) -> list[str]:
+    """Return the datasets on which some arm has a column, sorted."""
+    parts = {column.part for column in columns}
+    return sorted({key[0] for arm in arms.values() for key in arm.student[0].parts if key[1] in parts})
+
+
+def values(runs: Sequence[Run], dataset: str, column: Column) -> tuple[float, ...] | None:
+    """Return the mean of a column over the queries, by run; None where it was not measured."""
+    frames = _frames(runs, (dataset, column.part), column.measure)
+    return None if frames is None else tuple(float(frame[column.measure].mean()) for frame in frames)
+
+
+def _frames(runs: Sequence[Run], key: Key, measure: str) -> list[pd.DataFrame] | None:
+    frames = [run.parts.get(key) for run in runs]
+    if any(frame is None or measure not in frame or frame[measure].isna().all() for frame in frames):
+        return None
+    return [frame[[CLIPS, measure]] for frame in frames if frame is not None]
+
+
+def against_control(
+    study: Study, arms: Mapping[str, Measured], dataset: str, resamples: int, seed: int = 0
+) -> dict[tuple[str, str], Comparison]:
+    """Return arm and column's title → the arm minus the control, corrected for the number of cells (Holm)."""
+    found = {}
+    for name in arms:
+        for column in study.columns:
+            if name != study.control and study.control in arms:
+                one = difference(arms, name, study.control, dataset, column.part, column.measure, 1.0, resamples, seed)
+                if one is not None:
+                    found[name, column.title] = one
+    corrected = holm([1.0 if one.p_value is None else one.p_value for one in found.values()])
+    return {key: replace(one, p_holm=p) for (key, one), p in zip(found.items(), corrected, strict=True)}
+
+
+def difference(
+    arms: Mapping[str, Measured],
+    arm: str,
+    against: str | None,
+    dataset: str,
+    part: str,
+    measure: str,
+    factor: float,
+    resamples: int,
+    seed: int = 0,
+) -> Comparison | None:
+    """Return an arm minus `factor` times another (`teacher`: its own; None: nothing); None where one was not measured.
+
+    The difference is taken query by query and seed by seed, for runs of a seed share a teacher, its pairs and its
+    draws. The interval covers the choice of clips and, with several seeds, that of the seed (`stages.evaluate.paired`).
+    """
+    of, other = arms.get(arm), arms.get(arm if against in (None, TEACHER) else against)
+    if of is None or other is None:
+        return None
+    seeds = [seed for seed in of.seeds if seed in other.seeds]
+    key = (dataset, part)
+    b = _frames([of.student[of.seeds.index(seed)] for seed in seeds], key, measure)
+    runs = other.teacher if against == TEACHER else other.student
+    a = _frames([runs[other.seeds.index(seed)] for seed in seeds], key, measure)
+    if not seeds or a is None or b is None:
+        return None
+    common = a[0].index.intersection(b[0].index).sort_values()
+    weight = 0.0 if against is None else factor
+    gaps = [
+        two.loc[common].assign(**{measure: two.loc[common, measure] - weight * one.loc[common, measure]})
+        for one, two in zip(a, b, strict=True)
+    ]
+    nothing = gaps[0].assign(**{measure: gaps[0][measure] * 0.0})
+    return compare_part(key, [nothing], gaps, resamples, seed, [measure])[0]
+
+
+def judge(claim: Claim, arms: Mapping[str, Measured], dataset: str, resamples: int, seed: int = 0) -> Verdict:
+    """Return what became of a claim: held or refuted where the whole 95 % interval lies on one side of the bound."""
+    one = difference(arms, claim.arm, claim.against, dataset, claim.part, claim.measure, claim.factor, resamples, seed)
+    if one is None:
+        return Verdict(claim, dataset, None, None, None, (), UNKNOWN)
+    return Verdict(claim, dataset, one.difference, one.low, one.high, one.b, _outcome(claim, one.low, one.high))
+
+
+def _outcome(claim: Claim, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return UNKNOWN
+    if claim.above is not None:
+        return HELD if low > claim.above else REFUTED if high <= claim.above else OPEN
+    bound = claim.below or 0.0
+    return HELD if high < bound else REFUTED if low >= bound else OPEN
