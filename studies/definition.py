@@ -72,7 +72,7 @@ class Study(Section):
 
     title: str = Field(min_length=1)
     paper: str = Field(min_length=1)
-    recipes: list[Name] = Field(min_length=1, description="files of recipes/ that it can run on")
+    recipes: list[Name] = Field(min_length=1, description="files of recipes/ that it can run on; default: params.yaml")
     control: Name = Field(description="the arm that the others are held against")
     arms: dict[Name, Arm] = Field(min_length=1)
     columns: list[Column] = Field(min_length=1)

@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from clapline.errors import UserError
-from clapline.params.base import read_params
+from clapline.params.base import PARAMS_FILE, read_params
 from stages.settings.checks import check_params
 from studies.definition import Study
 
 RECIPES = Path("recipes")
+DEFAULT = "default"  # the recipe of this name is params.yaml as it stands
 # What changes no result of a run.
 WITHOUT_EFFECT = ("machine", "report")
 
@@ -53,7 +54,7 @@ def trials_of(
 
     Args:
         study: what is studied.
-        recipe: a name in `folder`.
+        recipe: a name in `folder`, or `default`.
         seeds: of the runs.
         arms: those wanted; none: all that the recipe has.
         folder: where recipes are.
@@ -67,12 +68,17 @@ def trials_of(
         raise UserError(f"{recipe} has no arm {', '.join(unknown)}; there is: {', '.join(known)}")
     if len(set(seeds)) < len(seeds) or not seeds:
         raise UserError(f"seeds {list(seeds)}: name at least one, and each once")
-    base = read_params(folder / f"{recipe}.yaml")
+    base = read_params(recipe_path(recipe, folder))
     chosen = [name for name in known if not arms or name in arms]
     found = [Trial(recipe, arm, seed, changed(base, study.changes(arm), seed)) for seed in seeds for arm in chosen]
     for trial in found[: len(chosen)]:
         _check(trial)
     return found
+
+
+def recipe_path(recipe: str, folder: Path = RECIPES) -> Path:
+    """Return the params file of a recipe."""
+    return folder.parent / PARAMS_FILE if recipe == DEFAULT else folder / f"{recipe}.yaml"
 
 
 def changed(params: Mapping[str, Any], changes: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from clapline.errors import UserError
 from clapline.params.base import parsed_params, read_params, validated
 from studies.definition import DEFINITIONS, Study, read_study
-from studies.trials import changed, trials_of
+from studies.trials import changed, recipe_path, trials_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
@@ -39,7 +39,7 @@ def test_an_arm_changes_what_it_names(name):
     """A change to the value that the recipe has already is a slip."""
     study = STUDIES[name]
     for recipe in study.recipes:
-        base = read_params(RECIPES / f"{recipe}.yaml")
+        base = read_params(recipe_path(recipe, RECIPES))
         for arm in study.arms_on(recipe):
             assert study.changes(arm) == {} or changed(base, study.changes(arm), 0) != changed(base, {}, 0)
 
