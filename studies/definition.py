@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,14 +23,29 @@ class Arm(Section):
     like: Name | None = Field(None, description="another arm, whose changes come first")
     set: dict[str, Any] = Field(default_factory=dict, description="parameter in dots → its value in this arm")
     only: list[Name] | None = Field(None, description="recipes that have this arm; null: all of the study")
+    control: Name | None = Field(None, description="what it is held against; null: the study's control")
+
+
+PartName = Annotated[
+    str,
+    Field(
+        pattern=r"^(t2a|a2t|t2a_judged|t2a_level[12]|t2a_drop[12]|t2a_stress_\w+|twin_\w+|zero_shot|traversal)$",
+        description="of evaluation; t2a_drop1, t2a_drop2: what queries lose in other words (original minus paraphrase)",
+    ),
+]
+# Means over queries. A median rank is none, so it has no place here.
+Measure = Literal[
+    "r1", "r5", "r10", "any1", "any5", "any10", "map10", "map16", "mrr10", "accuracy",
+    "precision", "recall", "ordered_recall", "tau", "uncertainty_tau",
+]  # fmt: skip
 
 
 class Column(Section):
-    """A measure of a part of evaluation. Parts `t2a_drop1` and `t2a_drop2`: what paraphrased queries lose."""
+    """A measure of a part of evaluation."""
 
     title: str = Field(min_length=1)
-    part: str
-    measure: str
+    part: PartName
+    measure: Measure
 
 
 class Claim(Section):
@@ -39,8 +54,10 @@ class Claim(Section):
     says: str = Field(min_length=1)
     arm: Name
     against: Name | None = Field(None, description="another arm, or teacher: its own; null: the arm's value alone")
-    part: str
-    measure: str
+    part: PartName
+    measure: Measure
+    dataset: str | None = Field(None, description="on which it is claimed; null: on every one that has the part")
+    only: list[Name] | None = Field(None, description="recipes on which it is claimed; null: all of the study")
     factor: float = Field(1.0, ge=0, le=10)
     above: float | None = None
     below: float | None = None
@@ -83,13 +100,17 @@ class Study(Section):
     @model_validator(mode="after")
     def _names_are_arms(self) -> Study:
         named = {self.control, *(claim.arm for claim in self.claims), *(arm.like for arm in self.arms.values())}
+        named |= {arm.control for arm in self.arms.values()}
         named |= {claim.against for claim in self.claims if claim.against != TEACHER}
         unknown = sorted(name for name in named if name is not None and name not in self.arms)
         if unknown:
             raise ValueError(f"no arm is called {', '.join(unknown)}; there is: {', '.join(self.arms)}")
         if any(arm.like is not None and self.arms[arm.like].like is not None for arm in self.arms.values()):
             raise ValueError("like: names an arm that is like another itself; one step only")
-        other = {recipe for arm in self.arms.values() for recipe in arm.only or ()} - set(self.recipes)
+        if len({column.title for column in self.columns}) < len(self.columns):
+            raise ValueError("columns: a title stands there twice")
+        restricted = [*self.arms.values(), *self.claims]
+        other = {recipe for one in restricted for recipe in one.only or ()} - set(self.recipes)
         if other:
             raise ValueError(f"only: {', '.join(sorted(other))} is no recipe of the study")
         return self
@@ -97,6 +118,14 @@ class Study(Section):
     def arms_on(self, recipe: str) -> dict[str, Arm]:
         """Return the arms that a recipe has, in the order of the file."""
         return {name: arm for name, arm in self.arms.items() if arm.only is None or recipe in arm.only}
+
+    def claims_on(self, recipe: str) -> list[Claim]:
+        """Return the claims that are made on a recipe."""
+        return [claim for claim in self.claims if claim.only is None or recipe in claim.only]
+
+    def control_of(self, arm: str) -> str:
+        """Return the arm that an arm is held against."""
+        return self.arms[arm].control or self.control
 
     def changes(self, arm: str) -> dict[str, Any]:
         """Return parameter in dots → value, of an arm and of the one it is like."""

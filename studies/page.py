@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -11,14 +11,13 @@ from markupsafe import Markup, escape
 
 from clapline.figures import PALETTE, new_figure, save_figure
 from clapline.storage import write_text
-from stages.evaluate.paired import Comparison
 from stages.report.page import STYLE
 from studies.definition import Study
-from studies.text import Part, markdown
+from studies.text import Differences, Part, markdown
 
 
-def draw(study: Study, found: Mapping[tuple[str, str], Comparison], path: Path) -> None:
-    """Draw each arm minus the control with its 95 % interval as SVG, a panel per column."""
+def draw(study: Study, found: Differences, path: Path) -> None:
+    """Draw each arm minus its control with its 95 % interval as SVG, a panel per column."""
     arms = list(dict.fromkeys(arm for arm, _ in found))
     columns = [column.title for column in study.columns if any((arm, column.title) in found for arm in arms)]
     figure = new_figure(2.1 * len(columns) + 1.4, 0.32 * len(arms) + 1.1)
@@ -29,13 +28,13 @@ def draw(study: Study, found: Mapping[tuple[str, str], Comparison], path: Path) 
             one = found.get((arm, column))
             if one is not None and one.low is not None:
                 panel.hlines(place, one.low, one.high, color=PALETTE[0], alpha=0.5, linewidth=2)
-                panel.plot([one.difference], [place], marker="o", markersize=4, color=PALETTE[0])
+                panel.plot([one.estimate], [place], marker="o", markersize=4, color=PALETTE[0])
         panel.set_title(column, fontsize="small")
         panel.set_yticks(range(len(arms)), arms)
         panel.tick_params(labelsize="small")
         panel.margins(x=0.15)
     panels[0].invert_yaxis()
-    figure.supxlabel(f"minus {study.control}", fontsize="small")
+    figure.supxlabel("minus the control", fontsize="small")
     save_figure(figure, path)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.paired import Comparison, compare_part, holm
 from stages.evaluate.runs import CLIPS, Key, Run, read_side
 from studies.definition import TEACHER, Claim, Column, Study
+from studies.differences import Difference, corrected, mean_difference, units_of
 
 HELD, REFUTED, OPEN, UNKNOWN = "held", "refuted", "not resolved", "not measured"
 _DROPS = {"t2a_drop1": "t2a_level1", "t2a_drop2": "t2a_level2"}
@@ -27,14 +27,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim on one dataset: the difference (or value) with its 95 % interval, and the verdict."""
+    """What became of a claim on one dataset."""
 
     claim: Claim
     dataset: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    by_seed: tuple[float, ...]
+    found: Difference | None
     outcome: str
 
 
@@ -86,19 +83,16 @@ def _frames(runs: Sequence[Run], key: Key, measure: str) -> list[pd.DataFrame] |
     return [frame[[CLIPS, measure]] for frame in frames if frame is not None]
 
 
-def against_control(
-    study: Study, arms: Mapping[str, Measured], dataset: str, resamples: int, seed: int = 0
-) -> dict[tuple[str, str], Comparison]:
-    """Return arm and column's title → the arm minus the control, corrected for the number of cells (Holm)."""
+def against_control(study: Study, arms: Mapping[str, Measured], dataset: str) -> dict[tuple[str, str], Difference]:
+    """Return arm and column's title → the arm minus its control, corrected for the number of cells (Holm)."""
     found = {}
     for name in arms:
+        control = study.control_of(name)
         for column in study.columns:
-            if name != study.control and study.control in arms:
-                one = difference(arms, name, study.control, dataset, column.part, column.measure, 1.0, resamples, seed)
-                if one is not None:
-                    found[name, column.title] = one
-    corrected = holm([1.0 if one.p_value is None else one.p_value for one in found.values()])
-    return {key: replace(one, p_holm=p) for (key, one), p in zip(found.items(), corrected, strict=True)}
+            one = None if name == control else difference(arms, name, control, dataset, column.part, column.measure)
+            if one is not None:
+                found[name, column.title] = one
+    return dict(zip(found, corrected(list(found.values())), strict=True))
 
 
 def difference(
@@ -108,14 +102,12 @@ def difference(
     dataset: str,
     part: str,
     measure: str,
-    factor: float,
-    resamples: int,
-    seed: int = 0,
-) -> Comparison | None:
+    factor: float = 1.0,
+) -> Difference | None:
     """Return an arm minus `factor` times another (`teacher`: its own; None: nothing); None where one was not measured.
 
     The difference is taken query by query and seed by seed, for runs of a seed share a teacher, its pairs and its
-    draws. The interval covers the choice of clips and, with several seeds, that of the seed (`stages.evaluate.paired`).
+    draws. Queries that lack the measure in some run take no part.
     """
     of, other = arms.get(arm), arms.get(arm if against in (None, TEACHER) else against)
     if of is None or other is None:
@@ -129,20 +121,28 @@ def difference(
         return None
     common = a[0].index.intersection(b[0].index).sort_values()
     weight = 0.0 if against is None else factor
-    gaps = [
-        two.loc[common].assign(**{measure: two.loc[common, measure] - weight * one.loc[common, measure]})
-        for one, two in zip(a, b, strict=True)
-    ]
-    nothing = gaps[0].assign(**{measure: gaps[0][measure] * 0.0})
-    return compare_part(key, [nothing], gaps, resamples, seed, [measure])[0]
+    pairs = zip(a, b, strict=True)
+    gaps = np.stack(
+        [two.loc[common, measure].to_numpy() - weight * one.loc[common, measure].to_numpy() for one, two in pairs]
+    )
+    known = ~np.isnan(gaps).any(axis=0)
+    if not known.any():
+        return None
+    about = [sorted({*one, *two}) for one, two in zip(a[0].loc[common, CLIPS], b[0].loc[common, CLIPS], strict=True)]
+    return mean_difference(gaps[:, known], units_of([clips for clips, keep in zip(about, known, strict=True) if keep]))
 
 
-def judge(claim: Claim, arms: Mapping[str, Measured], dataset: str, resamples: int, seed: int = 0) -> Verdict:
-    """Return what became of a claim: held or refuted where the whole 95 % interval lies on one side of the bound."""
-    one = difference(arms, claim.arm, claim.against, dataset, claim.part, claim.measure, claim.factor, resamples, seed)
-    if one is None:
-        return Verdict(claim, dataset, None, None, None, (), UNKNOWN)
-    return Verdict(claim, dataset, one.difference, one.low, one.high, one.b, _outcome(claim, one.low, one.high))
+def judge(claim: Claim, arms: Mapping[str, Measured], dataset: str) -> Verdict:
+    """Return what became of a claim: held or refuted where the whole 95 % interval lies on one side of the bound.
+
+    A claim on a part of what is lost (a factor other than 1) is not measured where nothing is lost.
+    """
+    one = difference(arms, claim.arm, claim.against, dataset, claim.part, claim.measure, claim.factor)
+    if one is not None and claim.against not in (None, TEACHER) and claim.factor != 1:
+        lost = difference(arms, claim.against, None, dataset, claim.part, claim.measure)
+        if lost is None or lost.low is None or lost.low <= 0:
+            one = None
+    return Verdict(claim, dataset, one, UNKNOWN if one is None else _outcome(claim, one.low, one.high))
 
 
 def _outcome(claim: Claim, low: float | None, high: float | None) -> str:

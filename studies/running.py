@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from studies.experiments import Running, left_running, start
+from studies.clones import Clone, Running
 from studies.trials import Trial
 
 _POLL_S = 0.5
 Ended = Callable[[Trial, "str | None"], None]
 
 
-def run_all(trials: Sequence[Trial], jobs: int, folder: Path, ended: Ended) -> list[str]:
+def run_all(trials: Sequence[Trial], clones: Sequence[Clone], ended: Ended) -> list[str]:
     """Run trials and return what went wrong, a line each; on an interruption the running ones are stopped.
 
     Args:
-        trials: in the order in which they begin. One that still runs, for the call that began it was killed, is waited
+        trials: in the order in which they begin. Those of one seed share stages: while its first runs, its others wait,
+            so that what they share is made once. One that still runs, for the call that began it was killed, is waited
             for.
-        jobs: how many run at a time.
-        folder: where logs lie: STUDY/ARM.SEED.log.
+        clones: as many run at a time.
         ended: called with each trial when it ends, and with what went wrong, or None.
     """
-    running = [found for trial in trials if (found := left_running(trial, folder)) is not None]
-    begun = {of.trial.name for of in running}
-    waiting = [trial for trial in trials if trial.name not in begun]
+    waiting = list(trials)
+    running: list[Running] = []
+    for clone in clones:
+        left = clone.left_running(waiting)
+        if left is not None:
+            running.append(left)
+            waiting.remove(left.trial)
+    ready: set[int] = set()  # seeds of which a trial has ended
     failed = []
     try:
         while waiting or running:
-            if waiting and len(running) < jobs and all(of.has_begun() or of.process is None for of in running):
-                running.append(start(waiting.pop(0), folder))
+            free = [clone for clone in clones if clone not in [of.clone for of in running]]
+            following = _next(waiting, {of.trial.seed for of in running} - ready)
+            if free and following is not None:
+                waiting.remove(following)
+                running.append(free[0].start(following))
             for of in [of for of in running if of.ended()]:
                 running.remove(of)
-                problem = f"failed ({_first_error(of)}; all of it: {of.log})" if of.failed() else None
+                ready.add(of.trial.seed)
+                problem = of.collect()
                 failed += [f"{of.trial.name} {problem}"] if problem else []
                 ended(of.trial, problem)
             time.sleep(_POLL_S)
@@ -43,8 +51,5 @@ def run_all(trials: Sequence[Trial], jobs: int, folder: Path, ended: Ended) -> l
     return failed
 
 
-def _first_error(of: Running) -> str:
-    text = of.log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines[-1:] or ["it printed nothing"])[0][:200]
+def _next(waiting: Sequence[Trial], under_way: set[int]) -> Trial | None:
+    return next((trial for trial in waiting if trial.seed not in under_way), None)

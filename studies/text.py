@@ -1,4 +1,4 @@
-"""The page of a study as parts: what held, our table, differences to the control, the published tables, the arms."""
+"""The page of a study as parts: what held, our tables, differences to the controls, the published tables, the arms."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stages.evaluate.paired import LEVEL, Comparison, mean_and_deviation
+from stages.evaluate.paired import LEVEL, mean_and_deviation
+from stages.evaluate.runs import Run
 from stages.report.numbers import signed
-from studies.definition import TEACHER, Study
+from studies.definition import TEACHER, Claim, Column, Study
+from studies.differences import Difference
 from studies.results import HELD, OPEN, REFUTED, UNKNOWN, Measured, Verdict, values
 
 DASH = "–"
@@ -25,47 +27,59 @@ class Part:
     figure: str | None = None
 
 
-def words(study: Study, verdicts: Sequence[Verdict], differences: Mapping[str, Mapping]) -> list[str]:
-    """Return what held and what did not, a sentence per outcome, and what of the table is more than chance."""
+Differences = Mapping[tuple[str, str], Difference]
+
+
+def words(study: Study, verdicts: Sequence[Verdict], differences: Mapping[str, Differences]) -> list[str]:
+    """Return what held and what did not, a sentence per outcome, and what of the tables is more than chance."""
     said = []
+    several = len({verdict.dataset for verdict in verdicts if verdict.found}) > 1
     titles = {HELD: "Held", REFUTED: "Did not hold", OPEN: "Not resolved", UNKNOWN: "Not measured"}
     for outcome, title in titles.items():
-        of = [verdict for verdict in verdicts if verdict.outcome == outcome]
+        of = [_claimed(verdict, several) for verdict in verdicts if verdict.outcome == outcome]
         if of:
-            several = len({verdict.dataset for verdict in verdicts}) > 1
-            listed = "; ".join(_claimed(verdict, several) for verdict in of)
-            said.append(f"{title}: {listed}.")
+            said.append(f"{title}: {'; '.join(of)}.")
     for dataset, found in differences.items():
-        sure = [f"{arm} {column} {signed(one.difference)}" for (arm, column), one in found.items() if one.survives]
+        sure = [f"{arm} {column} {signed(one.estimate)}" for (arm, column), one in found.items() if one.survives]
         said.append(
-            f"{dataset}: {len(sure)} of {len(found)} differences to `{study.control}` outlast Holm's correction"
+            f"On {dataset} {len(sure)} of {len(found)} differences to a control outlast Holm's correction"
             f"{': ' if sure else ''}{', '.join(sure)}."
         )
     return said
 
 
 def _claimed(verdict: Verdict, several: bool) -> str:
-    where = f" ({verdict.dataset})" if several else ""
-    if verdict.estimate is None:
-        return f"{verdict.claim.says}{where}"
-    return f"{verdict.claim.says}{where}, {signed(verdict.estimate)} {_interval(verdict.low, verdict.high)}"
+    where = f" ({verdict.dataset})" if several and verdict.found else ""
+    if verdict.found is None:
+        return verdict.claim.says
+    return f"{verdict.claim.says}{where}: {_formula(verdict.claim)} {_gap(verdict.found, marked=False)}"
 
 
 def results(study: Study, arms: Mapping[str, Measured], dataset: str) -> Part:
     """Return our table on one dataset: mean ± standard deviation over seeds, of each arm and the control's teacher."""
-    rows = [[name, *_cells(study, arm.student, dataset)] for name, arm in arms.items()]
+    columns = measured_columns(study, arms, dataset)
+    seeds = {name: arm.seeds for name, arm in arms.items()}
+    rows = [[name, *_cells(columns, arm.student, dataset)] for name, arm in arms.items()]
     if study.control in arms:
-        rows.insert(0, [TEACHER, *_cells(study, arms[study.control].teacher, dataset)])
-    return Part(
-        f"Results on {dataset}",
-        [f"Mean ± standard deviation over seeds. `{TEACHER}`: that of `{study.control}`."],
-        ["arm", *(column.title for column in study.columns)],
-        rows,
-    )
+        rows.insert(0, [TEACHER, *_cells(columns, arms[study.control].teacher, dataset)])
+    said = [f"Mean ± standard deviation over seeds. `{TEACHER}`: that of `{study.control}`."]
+    if any(column.part.startswith("t2a_drop") for column in columns):
+        said.append("Lost: the original queries' value minus that of the same queries in other words; less is better.")
+    if len(set(seeds.values())) > 1:
+        listed = ", ".join(f"`{name}` {', '.join(map(str, of))}" for name, of in seeds.items())
+        said.append(f"Not all arms have the same seeds: {listed}.")
+    elif len(next(iter(seeds.values()))) == 1:
+        said = ["One seed, so nothing is said of others.", *said[1:]]
+    return Part(f"Results on {dataset}", said, ["arm", *(column.title for column in columns)], rows)
 
 
-def _cells(study: Study, runs: Sequence, dataset: str) -> list[str]:
-    return [_cell(values(runs, dataset, column)) for column in study.columns]
+def measured_columns(study: Study, arms: Mapping[str, Measured], dataset: str) -> list[Column]:
+    """Return the columns that some arm has on a dataset."""
+    return [column for column in study.columns if any(values(arm.student, dataset, column) for arm in arms.values())]
+
+
+def _cells(columns: Sequence[Column], runs: Sequence[Run], dataset: str) -> list[str]:
+    return [_cell(values(runs, dataset, column)) for column in columns]
 
 
 def _cell(found: tuple[float, ...] | None) -> str:
@@ -75,63 +89,71 @@ def _cell(found: tuple[float, ...] | None) -> str:
     return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
 
 
-def against(study: Study, found: Mapping[tuple[str, str], Comparison], dataset: str) -> Part:
-    """Return each arm minus the control with 95 % intervals; what survives Holm's correction is marked."""
+def against(study: Study, found: Differences, dataset: str) -> Part:
+    """Return each arm minus its control with 95 % intervals; what outlasts Holm's correction is marked."""
     arms = list(dict.fromkeys(arm for arm, _ in found))
-    rows = [[arm, *(_gap(found.get((arm, column.title))) for column in study.columns)] for arm in arms]
+    titles = [column.title for column in study.columns if any((arm, column.title) in found for arm in arms)]
+    rows = [
+        [f"{arm} − {study.control_of(arm)}", *(_gap(found.get((arm, title)), marked=True) for title in titles)]
+        for arm in arms
+    ]
+    seeds = {len(one.by_seed) for one in found.values()}
+    queries = {title: {one.queries for (_, of), one in found.items() if of == title} for title in titles}
+    asked = ", ".join(f"{title} {'/'.join(map(str, sorted(of)))}" for title, of in queries.items())
+    covered = "over clips and seeds" if min(seeds) > 1 else "over clips alone where an arm has one seed"
     return Part(
-        f"Minus `{study.control}` on {dataset}",
+        f"Minus the control on {dataset}",
         [
-            "Differences query by query and seed by seed, with 95 % intervals over clips and seeds. "
-            f"*: p ≤ {LEVEL} taken alone; **: after Holm's correction for all {len(found)}."
+            f"Differences query by query and seed by seed, with 95 % intervals {covered}. *: p ≤ {LEVEL} taken alone; "
+            f"**: after Holm's correction for the {len(found)} of this table. Queries: {asked}."
         ],
-        ["arm", *(column.title for column in study.columns)],
+        ["arms", *titles],
         rows,
     )
 
 
-def _gap(one: Comparison | None) -> str:
+def _gap(one: Difference | None, *, marked: bool) -> str:
     if one is None:
         return DASH
-    mark = "**" if one.survives else "*" if one.significant else ""
-    return f"{signed(one.difference)}{mark} {_interval(one.low, one.high)}".rstrip()
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"[{signed(low)}, {signed(high)}]"
+    mark = "" if not marked else "**" if one.survives else "*" if one.significant else ""
+    interval = "" if one.low is None or one.high is None else f"[{signed(one.low)}, {signed(one.high)}]"
+    return f"{signed(one.estimate)}{mark} {interval}".rstrip()
 
 
 def claims(verdicts: Sequence[Verdict]) -> Part:
     """Return the claims with what was measured, by seed too, and the verdict."""
     rows = []
     for verdict in verdicts:
-        claim = verdict.claim
-        of = f"{claim.part} {claim.measure}"
-        formula = {None: claim.arm, TEACHER: f"{claim.arm} − {_times(claim.factor)}its teacher"}.get(
-            claim.against, f"{claim.arm} − {_times(claim.factor)}{claim.against}"
-        )
-        bound = f"> {claim.above:g}" if claim.above is not None else f"< {claim.below:g}"
-        measured = DASH if verdict.estimate is None else signed(verdict.estimate)
-        by_seed = ", ".join(signed(value) for value in verdict.by_seed) or DASH
-        interval = _interval(verdict.low, verdict.high)
-        what = f"{formula}: {of} {bound}"
-        rows.append([claim.says, what, verdict.dataset, measured, interval, by_seed, verdict.outcome])
+        of, found = verdict.claim, verdict.found
+        by_seed = ", ".join(map(signed, found.by_seed)) if found else DASH
+        what = f"{_formula(of)}: {of.part} {of.measure} {_bound(of)}"
+        rows.append([of.says, what, verdict.dataset, _gap(found, marked=False), by_seed, verdict.outcome])
     return Part(
         "Claims",
-        ["Held, or refuted, is a claim whose whole 95 % interval lies on that side of the bound."],
-        ["claim", "as measured", "dataset", "value", "95 % interval", "by seed", "outcome"],
+        [
+            "Held, or refuted, is a claim whose whole 95 % interval lies on that side of the bound; not corrected for "
+            "the number of claims."
+        ],
+        ["claim", "as measured", "dataset", "value, 95 % interval", "by seed", "outcome"],
         rows,
     )
 
 
-def _times(factor: float) -> str:
-    return "" if factor == 1 else f"{factor:g} × "
+def _formula(claim: Claim) -> str:
+    if claim.against is None:
+        return claim.arm
+    times = "" if claim.factor == 1 else f"{claim.factor:g} × "
+    return f"{claim.arm} − {times}{'its teacher' if claim.against == TEACHER else claim.against}"
+
+
+def _bound(claim: Claim) -> str:
+    return f"> {claim.above:g}" if claim.above is not None else f"< {claim.below:g}"
 
 
 def published(study: Study) -> list[Part]:
     """Return the tables of the paper."""
     parts = [
-        Part(f"Published: {table.source}", [f"Protocol: {table.protocol}"], table.columns, table.rows)
+        Part(f"Published: {table.source}", [f"Protocol: {table.protocol}."], table.columns, table.rows)
         for table in study.published
     ]
     if study.not_published:
@@ -155,7 +177,12 @@ def markdown(title: str, introduction: Sequence[str], parts: Sequence[Part]) -> 
         blocks += [f"## {part.title}", *part.sentences]
         if part.header:
             rows = [part.header, ["---"] * len(part.header), *part.rows]
-            blocks.append("\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows))
+            blocks.append("\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in rows))
         if part.figure:
             blocks.append(f"![{part.title}]({part.figure})")
     return "\n\n".join(blocks) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    """Return a cell that ends no cell by a bar and starts no emphasis by an asterisk."""
+    return cell.replace("|", "¦").replace("*", "\\*")

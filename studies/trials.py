@@ -70,9 +70,15 @@ def trials_of(
         raise UserError(f"seeds {list(seeds)}: name at least one, and each once")
     base = read_params(recipe_path(recipe, folder))
     chosen = [name for name in known if not arms or name in arms]
+    if min(seeds) < 0:
+        raise UserError(f"seeds {list(seeds)}: whole numbers, 0 or more")
     found = [Trial(recipe, arm, seed, changed(base, study.changes(arm), seed)) for seed in seeds for arm in chosen]
+    alike: dict[str, str] = {}
     for trial in found[: len(chosen)]:
         _check(trial)
+        other = alike.setdefault(repr(trial.decides), trial.arm)
+        if other != trial.arm:
+            raise UserError(f"{recipe}: arms {other} and {trial.arm} are the same run; name the others by --arms")
     return found
 
 
