@@ -147,7 +147,7 @@ def _cache_of(root: Path) -> str:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repository:
-        return str(repository.cache.local.path)
+        return str(repository.cache.local_cache_dir)
 
 
 def command(trial: Trial) -> list[str]:

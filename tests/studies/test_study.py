@@ -76,5 +76,8 @@ def test_a_killed_study_goes_on_where_it_stopped(tmp_path):
     # The teacher is the same in both arms: DVC trained it once.
     logs = [(tmp_path / f".work/studies/tiny/{arm}.0.log").read_text() for arm in ("one", "two")]
     assert ["Running stage 'teacher'" in log for log in logs] == [True, False]
+    # And it lies in the repository's own cache, where a run of the workspace finds it.
+    assert (tmp_path / ".dvc/cache/runs").is_dir()
+    assert not (tmp_path / ".dvc/cache/files/md5/files").exists()
     assert (tmp_path / "params.yaml").read_bytes() == params
     assert repository.run("git", "status", "--porcelain").stdout == ""
