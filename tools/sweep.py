@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from clapline.errors import UserError, door  # noqa: E402
+from clapline.params.base import read_params  # noqa: E402
 
 PARAMS, METRICS, INTERVALS = "params.yaml", "reports/metrics.json", "reports/evaluate/intervals.json"
 
@@ -225,6 +226,20 @@ def queue_commands(name: str, values: Sequence[float]) -> list[list[str]]:
     return [["exp", "run", "--queue", "-n", f"{name}-{value:g}", "-S", f"{parameter}={value}"] for value in values]
 
 
+def refuse_unused(name: str, params: Mapping[str, Any]) -> None:
+    """Raise a UserError where the swept parameter decides nothing, so that a sweep would train the same model again."""
+    student, curate = params.get("student") or {}, params.get("curate") or {}
+    if name == "beta" and ((student.get("objective") or {}).get("contrastive") or {}).get("targets") == "hard":
+        raise UserError("beta weighs soft targets, but student.objective.contrastive.targets is hard")
+    if name == "sigma":
+        if not (student.get("sources") or {}).get("curated"):
+            raise UserError("sigma chooses curated pairs, but student.sources.curated is 0: none is drawn")
+        if curate.get("strategy") not in ("du", "ads"):
+            raise UserError(f"sigma_audio_text is of du and ads, but curate.strategy is {curate.get('strategy')}")
+        if curate.get("quantile_audio_text") is not None:
+            raise UserError("curate.quantile_audio_text stands in the place of sigma_audio_text: set it to null")
+
+
 def _dvc(*words: str, read: bool = False) -> str:
     # What the pipeline runs is `python`: that of this environment, activated or not.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -299,6 +314,7 @@ def main() -> None:
         text = given.shown.read_text(encoding="utf-8") if given.shown else _dvc("exp", "show", "--json", read=True)
         show(given.sweep, json.loads(text), given.out)
         return
+    refuse_unused(given.command, read_params())
     for words in queue_commands(given.command, given.values):
         _dvc(*words)
     if given.run:

@@ -21,7 +21,7 @@ from clapline.errors import UserError
 from clapline.params.base import read_params
 from stages.settings.checks import check_params
 from tests.test_reruns import Copy
-from tools.sweep import SWEEPS, Experiment, Gain, draw, experiments, gains, queue_commands, show, table
+from tools.sweep import SWEEPS, Experiment, Gain, draw, experiments, gains, queue_commands, refuse_unused, show, table
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = json.loads((Path(__file__).parent / "shown.json").read_text())
@@ -154,6 +154,28 @@ def test_every_value_is_one_that_params_allow(name, tmp_path):
         for key in sweep.parameter.split("."):
             section = section[key]
         assert section == value
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "key", "value", "words"),
+    [
+        ("beta", "student.objective.contrastive", "targets", "hard", "targets is hard"),
+        ("sigma", "student.sources", "curated", 0.0, "none is drawn"),
+        ("sigma", "curate", "strategy", "ds", "strategy is ds"),
+        ("sigma", "curate", "strategy", "top_k", "strategy is top_k"),
+        ("sigma", "curate", "quantile_audio_text", 0.99, "set it to null"),
+    ],
+)
+def test_a_sweep_of_what_decides_nothing_is_refused(name, section, key, value, words):
+    params = read_params(ROOT / "params.yaml")
+    refuse_unused(name, params)
+    refuse_unused("teacher", params)
+    target = params
+    for part in section.split("."):
+        target = target[part]
+    target[key] = value
+    with pytest.raises(UserError, match=words):
+        refuse_unused(name, params)
 
 
 @pytest.mark.slow
