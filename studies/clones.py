@@ -27,7 +27,7 @@ from studies.finished import TARGETS, finished, git, reference
 from studies.trials import Trial
 
 _GRACE_S = 30.0
-_RUN = '"$0" -m dvc repro $1 && "$0" -m dvc exp save --force --name "$2"'
+_RUN = '"$0" -m dvc repro $1 && "$0" -m dvc exp save --force --name "$2" $1'
 
 
 @dataclass(frozen=True)
