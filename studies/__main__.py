@@ -34,7 +34,7 @@ REPORTS = Path("reports/studies")
 
 def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", help="a recipe that has a study; `default`: params.yaml")
+    parser.add_argument("recipe", nargs="?", default="", help="a recipe that has a study; `default`: params.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--arms", nargs="+", default=[], help="default: all")
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time (default: %(default)s)")
@@ -111,7 +111,10 @@ def _write(study: Study, recipe: str, trials: Sequence[Trial], commit: str) -> N
     datasets = datasets_of(measured, study.columns)
     verdicts = _verdicts(study, recipe, measured, datasets)
     differences = {dataset: against_control(study, measured, dataset) for dataset in datasets}
-    parts = [Part("What held", words(study, verdicts, differences))]
+    told = words(study, verdicts, differences)
+    if len({seed for arm in measured.values() for seed in arm.seeds}) == 1:
+        told.insert(0, "One seed: provisional. What is said holds for other clips, not for other seeds.")
+    parts = [Part("What held", told)]
     for number, dataset in enumerate(datasets, start=1):
         parts.append(results(study, measured, dataset))
         if differences[dataset]:
@@ -160,6 +163,8 @@ def _introduction(
     of_a_seed = [trial.name for trial in shown if trial.seed == seeds[0]][:2]
     said = [
         study.paper,
+        "An arm is a way to train, a trial an arm with a seed. Level 1: the same words in another structure, level 2: "
+        "other words too; a view is such a paraphrase beside its caption in training.",
         f"Made by `make study NAME={recipe}`, code of commit {commit[:7]}: {len(shown)} trials, seeds "
         f"{', '.join(map(str, seeds))}. Each is a DVC experiment called `{recipe}.ARM.SEED`: `dvc exp show`, "
         f"`dvc exp apply NAME`, `python -m stages.report.compare {' '.join(of_a_seed)}`.",

@@ -141,4 +141,5 @@ def read_study(recipe: str, folder: Path = DEFINITIONS) -> Study:
         if recipe in study.recipes:
             return study
         known += study.recipes
-    raise UserError(f"no study on a recipe {recipe!r}; there is: {', '.join(known)}")
+    asked = f"no study on a recipe {recipe!r}" if recipe else "name a study: make study NAME=…"
+    raise UserError(f"{asked}; there is: {', '.join(known)}")

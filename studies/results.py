@@ -12,7 +12,7 @@ from stages.evaluate.runs import CLIPS, Key, Run, read_side
 from studies.definition import TEACHER, Claim, Column, Study
 from studies.differences import Difference, corrected, mean_difference, units_of
 
-HELD, REFUTED, OPEN, UNKNOWN = "held", "refuted", "not resolved", "not measured"
+HELD, REFUTED, OPEN, UNKNOWN = "held", "did not hold", "not resolved", "not measured"
 _DROPS = {"t2a_drop1": "t2a_level1", "t2a_drop2": "t2a_level2"}
 
 

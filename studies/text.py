@@ -69,7 +69,7 @@ def results(study: Study, arms: Mapping[str, Measured], dataset: str) -> Part:
         listed = ", ".join(f"`{name}` {', '.join(map(str, of))}" for name, of in seeds.items())
         said.append(f"Not all arms have the same seeds: {listed}.")
     elif len(next(iter(seeds.values()))) == 1:
-        said = ["One seed, so nothing is said of others.", *said[1:]]
+        said[0] = f"One seed. `{TEACHER}`: that of `{study.control}`."
     return Part(f"Results on {dataset}", said, ["arm", *(column.title for column in columns)], rows)
 
 
@@ -131,7 +131,7 @@ def claims(verdicts: Sequence[Verdict]) -> Part:
     return Part(
         "Claims",
         [
-            "Held, or refuted, is a claim whose whole 95 % interval lies on that side of the bound; not corrected for "
+            "Held (or not) is a claim whose whole 95 % interval lies on that side of the bound; not corrected for "
             "the number of claims."
         ],
         ["claim", "as measured", "dataset", "value, 95 % interval", "by seed", "outcome"],
@@ -147,7 +147,8 @@ def _formula(claim: Claim) -> str:
 
 
 def _bound(claim: Claim) -> str:
-    return f"> {claim.above:g}" if claim.above is not None else f"< {claim.below:g}"
+    bound = f"> {claim.above:g}" if claim.above is not None else f"< {claim.below:g}"
+    return bound.replace("-", "−")
 
 
 def published(study: Study) -> list[Part]:

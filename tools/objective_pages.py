@@ -64,7 +64,7 @@ student:
   init: teacher
   gaussian_heads: true            # a teacher of points becomes a student of Gaussians
   objective:                      # ProLAP, with paraphrases beside it
-    contrastive: {form: probabilistic, initial_logits: batch}
+    contrastive: {form: probabilistic, targets: hard, initial_logits: batch}
     paraphrase: {weight: 1.0}
     inclusion: {weight: 5.0e-7}
     hierarchy: {weight: 5.0e-3}
@@ -157,7 +157,7 @@ def _switch(module: str) -> str:
 
 def _knobs(part: str, keys: tuple[str, ...]) -> Iterator[str]:
     section = Objective.model_fields[part].annotation
-    yield f"| `objective.{part}` | default | allowed | |"
+    yield f"| `objective.{part}` | if left out | allowed | |"
     yield "|---|---|---|---|"
     for name, field in section.model_fields.items():
         if not keys or name in keys:
@@ -169,7 +169,7 @@ def _training() -> str:
         f"| `{name}` | `{_default(Training.model_fields[name])}` | {Training.model_fields[name].description} |"
         for name in ("gaussian_heads", "encode_at_once")
     ]
-    return "\n".join(["| beside `objective` | default | |", "|---|---|---|", *rows])
+    return "\n".join(["| beside `objective` | if left out | |", "|---|---|---|", *rows])
 
 
 def _default(field: FieldInfo) -> str:
