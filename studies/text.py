@@ -86,7 +86,7 @@ def _cell(found: tuple[float, ...] | None) -> str:
     if found is None:
         return DASH
     mean, deviation = mean_and_deviation(found)
-    return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
+    return f"{mean:.3f}".replace("-", "−") + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
 def against(study: Study, found: Differences, dataset: str) -> Part:
