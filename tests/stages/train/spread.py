@@ -222,6 +222,7 @@ def main() -> None:
     together = everything(rank, 2, spread=True)
     torch.save({"alone": alone, "together": together}, folder / f"{rank}.pt")
     dist.barrier()
+    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

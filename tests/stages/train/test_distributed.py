@@ -111,6 +111,7 @@ assert torch.equal(everything[:, 0].detach(), torch.tensor([0.0, 0.0, 1.0, 1.0])
 assert torch.equal(rows.grad, torch.arange(12.0).view(4, 3)[rank() * 2 : rank() * 2 + 2] * 3)
 print("done")
 dist.barrier()
+dist.destroy_process_group()
 """
 
 
