@@ -229,13 +229,14 @@ def queue_commands(name: str, values: Sequence[float]) -> list[list[str]]:
 def refuse_unused(name: str, params: Mapping[str, Any]) -> None:
     """Raise a UserError where the swept parameter decides nothing, so that a sweep would train the same model again."""
     student, curate = params.get("student") or {}, params.get("curate") or {}
-    if name == "beta" and ((student.get("objective") or {}).get("contrastive") or {}).get("targets") == "hard":
+    if name == "beta" and ((student.get("objective") or {}).get("contrastive") or {}).get("targets", "hard") == "hard":
         raise UserError("beta weighs soft targets, but student.objective.contrastive.targets is hard")
     if name == "sigma":
         if not (student.get("sources") or {}).get("curated"):
             raise UserError("sigma chooses curated pairs, but student.sources.curated is 0: none is drawn")
-        if curate.get("strategy") not in ("du", "ads"):
-            raise UserError(f"sigma_audio_text is of du and ads, but curate.strategy is {curate.get('strategy')}")
+        strategy = curate.get("strategy", "du")  # left out: its default
+        if strategy not in ("du", "ads"):
+            raise UserError(f"sigma_audio_text is of du and ads, but curate.strategy is {strategy}")
         if curate.get("quantile_audio_text") is not None:
             raise UserError("curate.quantile_audio_text stands in the place of sigma_audio_text: set it to null")
 

@@ -170,6 +170,7 @@ def test_a_sweep_of_what_decides_nothing_is_refused(name, section, key, value, w
     params = read_params(ROOT / "params.yaml")
     refuse_unused(name, params)
     refuse_unused("teacher", params)
+    refuse_unused("sigma", read_params(ROOT / "tests/tiny.yaml"))  # where the strategy is left out
     target = params
     for part in section.split("."):
         target = target[part]
