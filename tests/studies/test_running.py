@@ -59,7 +59,7 @@ def prepared(repository: Repository, count: int, tmp_path: Path) -> list[Clone]:
     return found
 
 
-def bodies(monkeypatch, tmp_path, repository, between: str = "time.sleep(1)") -> None:
+def bodies(monkeypatch, tmp_path, repository, between: str = "time.sleep(2)") -> None:
     commit = repository.git("rev-parse", "HEAD")
     body = BODY.replace("BETWEEN", between)
     monkeypatch.setattr(
@@ -101,7 +101,7 @@ def test_trials_become_experiments_of_the_repository_and_a_failing_one_stops_non
 
 def test_the_first_trial_of_a_seed_runs_before_its_others(repository, monkeypatch, tmp_path):
     """What they share, a teacher, is made once; another seed may run beside it."""
-    bodies(monkeypatch, tmp_path, repository, "time.sleep(3 if name.endswith('a.0') else 1)")
+    bodies(monkeypatch, tmp_path, repository, "time.sleep(5 if name.endswith('a.0') else 1)")
     wanted = [trial("a"), trial("b"), trial("c"), trial("a", 1), trial("b", 1)]
     assert run_all(wanted, prepared(repository, 2, tmp_path), lambda *_: None) == []
     said = order(tmp_path)
