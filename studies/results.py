@@ -150,5 +150,5 @@ def _outcome(claim: Claim, low: float | None, high: float | None) -> str:
         return UNKNOWN
     if claim.above is not None:
         return HELD if low > claim.above else REFUTED if high <= claim.above else OPEN
-    bound = claim.below or 0.0
-    return HELD if high < bound else REFUTED if low >= bound else OPEN
+    assert claim.below is not None, "a claim has one of two bounds"
+    return HELD if high < claim.below else REFUTED if low >= claim.below else OPEN

@@ -54,7 +54,6 @@ def prepared(repository: Repository, count: int, tmp_path: Path) -> list[Clone]:
     commit = repository.git("rev-parse", "HEAD")
     found = [Clone(repository.folder, tmp_path / f"clone-{n}", commit, tmp_path / "logs") for n in range(count)]
     for clone in found:
-        git("init", "-q", folder=repository.folder)
         clone.prepare()
     return found
 
