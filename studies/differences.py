@@ -9,13 +9,13 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from clapline.metrics.bootstrap import Units
-from stages.evaluate.paired import LEVEL, holm
+from stages.evaluate.paired import LEVEL, Verdict, holm
 
 _CERTAIN = 1e-12
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Verdict):
     """A mean difference with its 95 % interval, what it was by seed, and on how many queries about how many clips.
 
     Without any spread, or with one group of clips, there is no interval.
@@ -29,16 +29,6 @@ class Difference:
     queries: int
     clips: int
     p_holm: float | None = None
-
-    @property
-    def significant(self) -> bool:
-        """Whether, were it the only one, it speaks against no difference."""
-        return self.p_value is not None and self.p_value <= LEVEL
-
-    @property
-    def survives(self) -> bool:
-        """Whether it still does among all that were made."""
-        return self.p_holm is not None and self.p_holm <= LEVEL
 
 
 def mean_difference(gaps: np.ndarray, units: Units) -> Difference:
@@ -72,13 +62,6 @@ def mean_difference(gaps: np.ndarray, units: Units) -> Difference:
     half = float(student_t.ppf(1 - LEVEL / 2, freedom)) * error
     p_value = float(2 * student_t.sf(abs(estimate) / error, freedom))
     return Difference(estimate, estimate - half, estimate + half, p_value, seen, queries, groups)
-
-
-def units_of(clips: Sequence[Sequence[str]]) -> Units:
-    """Return the units of queries by the clips that each is about."""
-    place = {clip: row for row, clip in enumerate(sorted({clip for some in clips for clip in some}))}
-    starts = np.cumsum([0, *map(len, clips)])
-    return Units(starts, np.array([place[clip] for some in clips for clip in some]), len(place))
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from stages.evaluate.paired import units_of
 from stages.evaluate.runs import CLIPS, Key, Run, read_side
 from studies.definition import TEACHER, Claim, Column, Study
-from studies.differences import Difference, corrected, mean_difference, units_of
+from studies.differences import Difference, corrected, mean_difference
 
 HELD, REFUTED, OPEN, UNKNOWN = "held", "did not hold", "not resolved", "not measured"
 _DROPS = {"t2a_drop1": "t2a_level1", "t2a_drop2": "t2a_level2"}

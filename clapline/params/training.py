@@ -55,11 +55,12 @@ class Augmentation(Section):
 
 
 class LearningRates(Section):
-    """Peak rates of the parts of a model; null: as audio."""
+    """Peak rates of the parts of a model; null: as audio, and of variances as heads."""
 
     audio: float = Field(1.0e-3, gt=0, le=1, description="audio encoder")
     text: float | None = Field(None, gt=0, le=1, description="text encoder")
     heads: float | None = Field(None, gt=0, le=1, description="heads and metadata fusion")
+    variances: float | None = Field(None, gt=0, le=1, description="the layers of the heads' variances (gaussian)")
     pooling: float | None = Field(None, gt=0, le=1, description="text-aware pooling")
     logits: float | None = Field(None, gt=0, le=1, description="temperature and bias")
     objective: float | None = Field(None, gt=0, le=1, description="what the objective learns: the cluster classifier")

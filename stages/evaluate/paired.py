@@ -26,8 +26,25 @@ LEVEL = 0.05
 _NO_DIFFERENCE = 1e-9
 
 
+class Verdict:
+    """What a p-value, alone and corrected for all comparisons made, says against no difference."""
+
+    p_value: float | None
+    p_holm: float | None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the comparison, were it the only one, speaks against no difference."""
+        return self.p_value is not None and self.p_value <= LEVEL
+
+    @property
+    def survives(self) -> bool:
+        """Whether it still does among all comparisons made."""
+        return self.p_holm is not None and self.p_holm <= LEVEL
+
+
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Verdict):
     """One measure of one part: its value in each run of both sides, and B - A with its 95 % interval and p-values."""
 
     dataset: str
@@ -42,16 +59,6 @@ class Comparison:
     high: float | None
     p_value: float | None
     p_holm: float | None = None  # corrected for all comparisons made
-
-    @property
-    def significant(self) -> bool:
-        """Return whether the comparison, were it the only one, speaks against no difference."""
-        return self.p_value is not None and self.p_value <= LEVEL
-
-    @property
-    def survives(self) -> bool:
-        """Return whether it still does among all comparisons made."""
-        return self.p_holm is not None and self.p_holm <= LEVEL
 
     @property
     def better(self) -> bool:
@@ -119,7 +126,7 @@ def compare_part(
     found: dict[str, Comparison] = {}
     for (ranked, mask), group in groups.items():
         kept = np.frombuffer(mask, dtype=bool)
-        units = _units([clips for clips, keep in zip(about, kept, strict=True) if keep])
+        units = units_of([clips for clips, keep in zip(about, kept, strict=True) if keep])
         values = np.stack([frame[name].to_numpy()[kept] for frame in frames for name in group], axis=1)
         draws = generator(seed, "compare", *key)
         drawn = (bootstrap_medians if ranked else bootstrap_means)(values, units, resamples, draws)
@@ -146,7 +153,8 @@ def compare_part(
     return [found[name] for name in names if name in found]
 
 
-def _units(clips: Sequence[Sequence[str]]) -> Units:
+def units_of(clips: Sequence[Sequence[str]]) -> Units:
+    """Return the units of queries by the clips that each is about."""
     place = {clip: row for row, clip in enumerate(sorted({clip for some in clips for clip in some}))}
     starts = np.cumsum([0, *map(len, clips)])
     return Units(starts, np.array([place[clip] for some in clips for clip in some]), len(place))

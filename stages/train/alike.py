@@ -5,17 +5,23 @@ The summary of arXiv 2305.01864 asks for it: soft labels are said to help where 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+_WORD = r"(?u)\b\w+\b"
+
 
 def word_vectors(captions: Sequence[Sequence[str]]) -> csr_matrix:
-    """Return the unit TF-IDF vectors `(clips, words)` of the captions of each clip together."""
+    """Return the unit TF-IDF vectors `(clips, words)` of the captions of each clip together; without words, zeros."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(token_pattern=r"(?u)\b\w+\b").fit_transform([" ".join(sorted(texts)) for texts in captions])
+    texts = [" ".join(sorted(own)) for own in captions]
+    if not any(re.search(_WORD, text) for text in texts):
+        return csr_matrix((len(texts), 1))
+    return TfidfVectorizer(token_pattern=_WORD).fit_transform(texts)
 
 
 def alike(

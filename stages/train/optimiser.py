@@ -23,25 +23,31 @@ PARTS = {
     "logit_bias": "logits",
     "classifier": "objective",  # of the Task, beside its Clap
 }
+_VARIANCES = ("audio_head.variance.", "text_head.variance.")  # layers that begin anew beside heads that may not
 
 
 def part_of(name: str) -> str:
-    """Return the part (audio, text, heads, pooling, logits, objective) of a parameter by its name.
+    """Return the part (audio, text, heads, variances, pooling, logits, objective) of a parameter by its name.
 
     The name is that in a Clap, or in a Task around it.
 
     Raises:
         ValueError: a child of the model that no part names: it would train at a rate nobody chose.
     """
-    child = name.removeprefix("clap.").split(".", 1)[0]
+    own = name.removeprefix("clap.")
+    if own.startswith(_VARIANCES):
+        return "variances"
+    child = own.split(".", 1)[0]
     if child not in PARTS:
         raise ValueError(f"parameter {name}: no learning rate is assigned to {child!r}; known: {', '.join(PARTS)}")
     return PARTS[child]
 
 
 def peak_rate(rates: LearningRates, part: str) -> float:
-    """Return the peak learning rate of a part; null: as audio."""
+    """Return the peak learning rate of a part; null: as audio, and of variances as heads."""
     rate = getattr(rates, part)
+    if rate is None and part == "variances":
+        rate = rates.heads
     return rates.audio if rate is None else rate
 
 

@@ -14,7 +14,7 @@ import torch
 from clapline.audio.shards import ShardWriter
 from clapline.model.clap import Clap
 from clapline.params.model import Model
-from stages.evaluate.cost import cost_of, with_training
+from stages.evaluate.cost import _operations, cost_of, with_training
 
 
 @pytest.fixture
@@ -65,6 +65,17 @@ def test_the_projection_is_counted_by_hand(clap, clip):
     width = clap.audio.width
     clap.audio_head = Twice(clap.audio_head, width)
     assert cost_of(clap, clip, "a dog barks")["operations"]["clip"] - before == 2 * width * width
+
+
+def test_attention_is_counted(clap):
+    """Ten queries by ten keys by sixteen channels, two products: fused kernels are unknown to torch's counter."""
+    query = torch.zeros(1, 1, 10, 16, requires_grad=True)
+
+    def work() -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(query, query, query).sum()
+
+    assert _operations(work, clap, backward=False) == 2 * (2 * 10 * 10 * 16)
+    assert _operations(work, clap, backward=True) == 6 * (2 * 10 * 10 * 16)
 
 
 def test_student_over_teacher_and_what_training_wrote(tmp_path):

@@ -191,6 +191,13 @@ def test_alike_pairs_are_those_of_nearest_words_that_are_not_placed_yet():
     assert alike(order, clip_of, vectors, begun=0, batch=3, share=0.0).tolist() == order.tolist()
 
 
+def test_captions_without_any_word_are_alike_to_none():
+    vectors = word_vectors([["…"], ["!", "?"], [""]])
+    order = np.array([2, 0, 1])
+    assert vectors.shape[0] == 3
+    assert alike(order, np.arange(3), vectors, begun=0, batch=3, share=1.0).tolist() == [2, 0, 1]
+
+
 def test_the_share_decides_how_alike_batches_are():
     words = ["dog", "cat", "rain", "wind", "bell", "train", "sea", "saw"]
     random = np.random.default_rng(0)

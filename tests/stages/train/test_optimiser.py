@@ -41,6 +41,28 @@ def test_a_rate_that_is_left_out_is_that_of_the_audio_encoder(clap):
     assert {group["part"]: group["peak"] for group in groups} == dict.fromkeys(RATES, 0.5) | {"text": 0.25}
 
 
+def test_layers_of_variances_have_a_rate_of_their_own_or_that_of_the_heads():
+    gaussian = MODEL.model_dump() | {"head": MODEL.head.model_dump() | {"distribution": "gaussian"}}
+    clap = Clap.new(Model.model_validate(gaussian), ["a dog"])
+
+    def peaks(**rates: float) -> dict[str, float]:
+        groups = parameter_groups(clap, settings_with(**rates))
+        peak = {id(member): group["peak"] for group in groups for member in group["params"]}
+        return {name: peak[id(parameter)] for name, parameter in clap.named_parameters()}
+
+    widths = {f"{tower}_head.variance.{kind}" for tower in ("audio", "text") for kind in ("weight", "bias")}
+    for rates, expected in (
+        ({"audio": 0.5, "heads": 0.25, "variances": 0.125}, 0.125),
+        ({"audio": 0.5, "heads": 0.25}, 0.25),
+        ({"audio": 0.5}, 0.5),
+    ):
+        found = peaks(**rates)
+        assert {name for name in found if ".variance." in name} == widths
+        assert {found[name] for name in widths} == {expected}
+        others = {rate for name, rate in found.items() if "_head." in name and name not in widths}
+        assert others == {rates.get("heads", 0.5)}
+
+
 def test_frozen_parameters_are_in_no_group():
     clap = Clap.new(MODEL, ["a dog"])
     clap.audio.requires_grad_(False)
