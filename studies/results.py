@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.paired import units_of
+from stages.evaluate.differences import Difference, corrected, paired_difference
 from stages.evaluate.runs import CLIPS, Key, Run, read_side
 from studies.definition import TEACHER, Claim, Column, Study
-from studies.differences import Difference, corrected, mean_difference
 
 HELD, REFUTED, OPEN, UNKNOWN = "held", "did not hold", "not resolved", "not measured"
 _DROPS = {"t2a_drop1": "t2a_level1", "t2a_drop2": "t2a_level2"}
@@ -120,17 +119,7 @@ def difference(
     a = _frames([runs[other.seeds.index(seed)] for seed in seeds], key, measure)
     if not seeds or a is None or b is None:
         return None
-    common = a[0].index.intersection(b[0].index).sort_values()
-    weight = 0.0 if against is None else factor
-    pairs = zip(a, b, strict=True)
-    gaps = np.stack(
-        [two.loc[common, measure].to_numpy() - weight * one.loc[common, measure].to_numpy() for one, two in pairs]
-    )
-    known = ~np.isnan(gaps).any(axis=0)
-    if not known.any():
-        return None
-    about = [sorted({*one, *two}) for one, two in zip(a[0].loc[common, CLIPS], b[0].loc[common, CLIPS], strict=True)]
-    return mean_difference(gaps[:, known], units_of([clips for clips, keep in zip(about, known, strict=True) if keep]))
+    return paired_difference(b, a, measure, 0.0 if against is None else factor)
 
 
 def judge(claim: Claim, arms: Mapping[str, Measured], dataset: str) -> Verdict:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stages.evaluate.differences import Difference
 from stages.evaluate.paired import LEVEL, mean_and_deviation
 from stages.evaluate.runs import Run
 from stages.report.numbers import signed
 from studies.definition import TEACHER, Claim, Column, Study
-from studies.differences import Difference
 from studies.results import HELD, OPEN, REFUTED, UNKNOWN, Measured, Verdict, values
 
 DASH = "–"

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from functools import partial
 from pathlib import Path
 
 from clapline.errors import UserError, door
+from clapline.progress import tracked
 from clapline.storage import atomic_folder, write_text
-from stages.report.comparison import cells_of, differing, draw, metrics_of
+from stages.report.comparison import cells_of, changed, differing, draw, metrics_of
 from stages.report.experiments import finished_experiments, read_experiment
+from stages.report.headline import MODELS
 from stages.report.page import STYLE, TEMPLATES, environment
 
 SORTING = TEMPLATES / "sorting.js"
@@ -33,19 +36,35 @@ def main() -> None:
         raise UserError("an experiment is named twice")
     if given.out.is_dir() and any(given.out.iterdir()) and not (given.out / SORTING.name).is_file():
         raise UserError(f"{given.out} holds other files, which the page would replace; name an empty folder by --out")
-    experiments = [read_experiment(name) for name in names]
+    experiments = [read_experiment(name) for name in tracked(names, "reading")]
     params = differing(experiments)
+    metrics = metrics_of(experiments, "student")
+    chief = [place for place, metric in enumerate(metrics) if metric.chief]
+    cells = {
+        model: cells_of(experiments, metrics, model, partial(tracked, description=f"comparing {model}s"))
+        for model in MODELS
+    }
     with atomic_folder(given.out) as folder:
         shutil.copyfile(STYLE, folder / "style.css")
         shutil.copyfile(SORTING, folder / SORTING.name)
-        metrics = metrics_of(experiments, "student")
         pictures = []
-        for number, metric in enumerate((metric for metric in metrics if metric.chief), start=1):
+        for number, metric in enumerate((metrics[place] for place in chief), start=1):
             pictures.append((metric, f"metric_{number:02d}.svg"))
             draw(folder / f"metric_{number:02d}.svg", experiments, metric)
-        page = environment().get_template("comparison.html.jinja")
-        rows = cells_of(experiments, metrics)
-        html = page.render(metrics=metrics, params=params, rows=rows, pictures=pictures)
+        html = (
+            environment()
+            .get_template("comparison.html.jinja")
+            .render(
+                experiments=experiments,
+                changes=[changed(one, experiments[0], params) for one in experiments],
+                params=params,
+                metrics=metrics,
+                chief=chief,
+                several=len({metric.key[0] for metric in metrics}) > 1,
+                cells=cells,
+                pictures=pictures,
+            )
+        )
         write_text(folder / "index.html", html)
     print(f"comparison: {len(experiments)} experiments, {len(params)} parameters differ: {given.out}/index.html")
 

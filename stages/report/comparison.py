@@ -1,12 +1,13 @@
-"""Experiments side by side: which parameters differ, each metric with its interval, and a picture per chief metric."""
+"""Experiments side by side: which parameters differ, each metric beside the first's, a picture per chief metric."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clapline.figures import PALETTE, new_figure, save_figure
+from stages.evaluate.differences import Difference, corrected, paired_difference
 from stages.report.experiments import Experiment, Key, Value
 from stages.report.headline import FALLING, MEASURES, task_name
 
@@ -19,6 +20,8 @@ CHIEF = (
 )
 _ROWS_IN_A_PICTURE = 60
 
+Track = Callable[[Sequence[Experiment]], Iterable[Experiment]]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -29,8 +32,13 @@ class Metric:
     @property
     def title(self) -> str:
         """The metric in words: "soundscapes: text to audio, mAP@10"."""
-        dataset, part, measure = self.key
-        return f"{dataset}: {task_name(part)}, {MEASURES.get(measure, measure)}"
+        return f"{self.key[0]}: {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The same without the dataset: "text to audio, mAP@10"."""
+        _, part, measure = self.key
+        return f"{task_name(part)}, {MEASURES.get(measure, measure)}"
 
     @property
     def chief(self) -> bool:
@@ -40,10 +48,20 @@ class Metric:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value beside the first experiment's: `apart` is higher, lower, or empty where their intervals overlap."""
+    """A value, and how it differs from the first experiment's on the same queries, where both have results per query.
+
+    `Difference.survives` after Holm's correction for all cells of a model.
+    """
 
     value: Value | None
-    apart: str
+    difference: Difference | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Return better or worse where the 95 % interval of the difference leaves out 0, else an empty text."""
+        if self.difference is None or not self.difference.significant:
+            return ""
+        return "better" if self.difference.estimate > 0 else "worse"
 
 
 def metrics_of(experiments: Sequence[Experiment], model: str) -> list[Metric]:
@@ -62,31 +80,44 @@ def differing(experiments: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def cell(experiment: Experiment, first: Experiment, metric: Metric, model: str) -> Cell:
-    """Return a value, and whether its interval lies apart from the first experiment's.
-
-    Intervals that do not overlap differ surely; those that do may differ all the same: the test on the same queries is
-    `python -m stages.evaluate.compare`.
-    """
-    value, other = experiment.metrics[model].get(metric.key), first.metrics[model].get(metric.key)
-    if experiment is first or value is None or other is None or None in (value.low, other.low):
-        return Cell(value, "")
-    if value.low > other.high:
-        return Cell(value, "lower" if metric.key[2] in FALLING else "higher")
-    if value.high < other.low:
-        return Cell(value, "higher" if metric.key[2] in FALLING else "lower")
-    return Cell(value, "")
+def changed(experiment: Experiment, first: Experiment, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return which of the parameters have another value than in the first experiment, with that value."""
+    values = ((name, experiment.params.get(name, "–")) for name in names)
+    return [(name, value) for name, value in values if value != first.params.get(name, "–")]
 
 
 def cells_of(
-    experiments: Sequence[Experiment], metrics: Sequence[Metric], models: Sequence[str] = ("student", "teacher")
-) -> list[tuple[Experiment, dict[str, list[Cell]]]]:
-    """Return each experiment with its cells by model, in the order of the metrics."""
+    experiments: Sequence[Experiment], metrics: Sequence[Metric], model: str, track: Track = iter
+) -> list[list[Cell]]:
+    """Return the cells of each experiment in the order of the metrics; p-values are corrected for all of them.
+
+    `track` wraps the experiments, for a progress bar.
+    """
     first = experiments[0]
+    found: dict[tuple[int, int], Difference] = {}
+    for row, experiment in enumerate(track(experiments)):
+        for column, metric in enumerate(metrics):
+            one = None if experiment is first else _difference(experiment, first, metric, model)
+            if one is not None:
+                found[row, column] = one
+    found = dict(zip(found, corrected(list(found.values())), strict=True))
     return [
-        (experiment, {model: [cell(experiment, first, metric, model) for metric in metrics] for model in models})
-        for experiment in experiments
+        [
+            Cell(experiment.metrics[model].get(metric.key), found.get((row, column)))
+            for column, metric in enumerate(metrics)
+        ]
+        for row, experiment in enumerate(experiments)
     ]
+
+
+def _difference(experiment: Experiment, first: Experiment, metric: Metric, model: str) -> Difference | None:
+    """Return a mean difference over queries; None of a median, which is no mean, and where a side was not measured."""
+    dataset, part, measure = metric.key
+    sides = [one.runs[model].parts.get((dataset, part)) for one in (experiment, first) if model in one.runs]
+    frames = [frame for frame in sides if frame is not None and measure in frame]
+    if len(frames) < 2 or measure in FALLING:
+        return None
+    return paired_difference(frames[:1], frames[1:], measure)
 
 
 def draw(path: Path, experiments: Sequence[Experiment], metric: Metric) -> None:

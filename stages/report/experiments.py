@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clapline.errors import UserError
 from clapline.params.base import parsed_params
+from stages.evaluate.runs import RESULTS, Run, read_side
 from stages.report.facts import parameters
+from stages.report.headline import MODELS
 
 METRICS, INTERVALS, PARAMS = "reports/metrics.json", "reports/evaluate/intervals.json", "params.yaml"
 
@@ -29,11 +33,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run by the name it was asked for: metrics by model and key, parameters in dots."""
+    """A run by the name it was asked for: metrics by model and key, parameters in dots, results per query by model.
+
+    `runs` lacks a model whose results per query are not at hand: a clone without the cache has the metrics alone.
+    """
 
     name: str
     metrics: dict[str, dict[Key, Value]]
     params: dict[str, str]
+    runs: dict[str, Run]
 
 
 def read_experiment(name: str) -> Experiment:
@@ -42,19 +50,49 @@ def read_experiment(name: str) -> Experiment:
     Raises:
         UserError: there is none of that name, or it has no metrics.
     """
-    metrics = json.loads(_read(name, METRICS))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _read(name, folder)
+    with tempfile.TemporaryDirectory(prefix="clapline-compare-") as made:
+        _fetch(name, Path(made))
+        return _read(name, Path(made))
+
+
+def _fetch(name: str, folder: Path) -> None:
+    """Put the files of a revision into a folder. One look at its pipeline serves them all: that takes seconds."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import SCMError
+    from dvc_data.index import DataIndexDirError
+
     try:
-        measured = json.loads(_read(name, INTERVALS))
-    except UserError:
-        measured = []  # a clone without the cache has the metrics alone
+        repository = Repo(rev=name)
+    except (SCMError, DvcException):
+        raise UserError(f"{name} is neither a folder nor a revision nor an experiment (dvc exp list) here") from None
+    with repository:
+        for path in (METRICS, INTERVALS, PARAMS, RESULTS):
+            try:
+                content = repository.dvcfs.read_bytes(path)
+            except (DvcException, DataIndexDirError, OSError):
+                if path in (METRICS, PARAMS):
+                    said = f"{name}: {path} is not there; it was not run, or its cache is gone"
+                    raise UserError(said) from None
+                continue
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+
+
+def _read(name: str, folder: Path) -> Experiment:
+    metrics = json.loads(_text(folder / METRICS))
+    measured = json.loads(_text(folder / INTERVALS)) if (folder / INTERVALS).is_file() else []
     intervals = {
         (model, (row["dataset"], row["part"], row["measure"])): row[model]
         for row in measured
-        for model in ("teacher", "student")
+        for model in MODELS
         if model in row
     }
     found: dict[str, dict[Key, Value]] = {}
-    for model in ("student", "teacher"):
+    for model in MODELS:
         found[model] = {}
         for dataset, parts in metrics.get(model, {}).items():
             for part, measures in parts.items():
@@ -64,29 +102,20 @@ def read_experiment(name: str) -> Experiment:
                     found[model][key] = Value(estimate, interval.get("low"), interval.get("high"))
     if not any(found.values()):
         raise UserError(f"{name}: {METRICS} holds no metric of student or teacher")
-    values = parsed_params(_read(name, PARAMS), f"{name}: {PARAMS}")
+    values = parsed_params(_text(folder / PARAMS), f"{name}: {PARAMS}")
     params = {f"{section}.{key}".rstrip("."): text for section, rows in parameters(values) for key, text in rows}
-    return Experiment(name, found, {key: str(value) for key, value in params.items()})
+    runs = {}
+    for model in found if (folder / RESULTS).is_file() else ():
+        with suppress(UserError):  # a model that was not evaluated
+            runs[model] = read_side(str(folder), model)[0]
+    return Experiment(name, found, {key: str(value) for key, value in params.items()}, runs)
 
 
-def _read(name: str, path: str) -> str:
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        try:
-            return (folder / path).read_text(encoding="utf-8")
-        except OSError:
-            raise UserError(f"{folder}/{path}: no such file; run the pipeline there first") from None
-    import dvc.api
-    from dvc.exceptions import DvcException
-    from dvc.scm import SCMError
-    from dvc_data.index import DataIndexDirError
-
+def _text(path: Path) -> str:
     try:
-        return dvc.api.read(path, rev=name)
-    except SCMError:
-        raise UserError(f"{name} is neither a folder nor a revision nor an experiment (dvc exp list) here") from None
-    except (DvcException, DataIndexDirError, OSError):
-        raise UserError(f"{name}: {path} is not there; it was not run, or its cache is gone") from None
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        raise UserError(f"{path}: no such file; run the pipeline there first") from None
 
 
 def finished_experiments() -> list[str]:

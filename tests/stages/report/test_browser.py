@@ -130,7 +130,7 @@ def test_the_comparison_sorts_by_a_click(tmp_path, monkeypatch):
             return [Path(name).name for name in page.locator("#student tbody th").all_inner_texts()]
 
         assert order() == ["b", "a", "c"]
-        column = page.locator("#student thead button").filter(has_text="R@10")
+        column = page.locator("#student thead button").filter(has_text="mAP@10")
         column.click()
         assert order() == ["c", "b", "a"]
         column.click()

@@ -6,15 +6,40 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from scipy import stats
 
+from stages.evaluate.paired import holm
 from stages.report.compare import main
-from stages.report.comparison import Metric, cell, cells_of, differing, metrics_of
+from stages.report.comparison import Metric, cells_of, changed, differing, metrics_of
 from stages.report.experiments import Experiment, Value, names_of, read_experiment
 from tests.stages.report.test_report import Page
 
 EVIL = "<script>alert(1)</script>"
+
+
+def per_query(folder: Path, r10: float, rank: float) -> None:
+    """Write results of 60 queries of a clip each, on which r10 is fairly sure of its mean."""
+    noise = np.random.default_rng(0).normal(scale=0.02, size=60)
+    own = np.random.default_rng(round(1000 * r10)).normal(scale=0.02, size=60)
+    parts = {"t2a": {"r10": r10 + noise + own, "map10": (r10 + noise) / 2}, "zero_shot": {"accuracy": 0.5 + noise},
+             "a2t": {}}  # fmt: skip
+    rows = [
+        {"model": model, "dataset": "toy", "part": part, "query": f"q{place}", "words": "a dog", "relevant": 1,
+         "clips": [f"c{place}"], "best_rank": int(rank)} | {name: float(values[place]) for name, values in of.items()}
+        for model in ("student", "teacher") for part, of in parts.items() for place in range(60)
+    ]  # fmt: skip
+    columns = {
+        name: pd.Series([row.get(name) for row in rows], dtype="float64") for name in ("r10", "map10", "accuracy")
+    }
+    keys = ["model", "dataset", "part", "query", "words", "relevant", "clips", "best_rank"]
+    table = pa.Table.from_pandas(pd.DataFrame(rows)[keys].assign(**columns), preserve_index=False)
+    pq.write_table(table, folder / "reports/evaluate/per_query.parquet")
 
 
 def run_folder(folder: Path, r10: float, *, steps: int = 180, intervals: bool = True, rank: float = 3.0) -> Path:
@@ -29,6 +54,8 @@ def run_folder(folder: Path, r10: float, *, steps: int = 180, intervals: bool = 
         for measure, value in values.items()
     ]
     (folder / "reports/evaluate/intervals.json").write_text(json.dumps(rows if intervals else []))
+    if intervals:
+        per_query(folder, r10, rank)
     params = {"seed": 0, "student": {"steps": steps, "weights": {"a": 1}}, "machine": {"workers": steps},
               "report": {"title": f"{EVIL} {steps}"}}  # fmt: skip
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -55,24 +82,44 @@ def test_what_is_read(three):
     assert one.params == {"seed": "0", "student.steps": "180", "student.weights.a": "1", "report.title": f"{EVIL} 180"}
 
 
-def test_what_differs_and_what_lies_apart(three):
+def test_what_differs(three):
     experiments = [read_experiment(str(folder)) for folder in three]
     assert differing(experiments) == ["student.steps"]
     assert differing(experiments[:1] * 2) == []
-    r10, rank = Metric(("toy", "t2a", "r10")), Metric(("toy", "a2t", "median_rank"))
-    assert [cell(one, experiments[0], r10, "student").apart for one in experiments] == ["", "higher", ""]
-    assert cell(experiments[0], experiments[1], r10, "student").apart == "lower"
-    # A lower median rank is a better one.
-    assert cell(experiments[1], experiments[0], rank, "student").apart == "higher"
+    assert changed(experiments[0], experiments[0], ["student.steps"]) == []
+    assert changed(experiments[1], experiments[0], ["student.steps", "seed"]) == [("student.steps", "240")]
     assert {metric.key for metric in metrics_of(experiments, "student")} == set(experiments[0].metrics["student"])
+
+
+def test_differences_are_those_of_the_same_queries(three, tmp_path):
+    experiments = [read_experiment(str(folder)) for folder in (*three, run_folder(tmp_path / "worse", 0.46))]
+    metrics = [Metric(("toy", part, measure)) for part, measure in
+               (("t2a", "r10"), ("zero_shot", "accuracy"), ("a2t", "median_rank"))]  # fmt: skip
+    rows = cells_of(experiments, metrics, "student")
+    assert [row[0].verdict for row in rows] == ["", "better", "better", "worse"]
+    # 0.53 beside 0.50: their own intervals overlap, yet the same queries tell them apart.
+    assert rows[2][0].value.low < rows[0][0].value.high
+    frames = [one.runs["student"].parts["toy", "t2a"] for one in experiments]
+    gaps = frames[2]["r10"] - frames[0]["r10"]
+    test = stats.ttest_1samp(gaps, 0)
+    found = rows[2][0].difference
+    assert found.estimate == pytest.approx(gaps.mean())
+    assert (found.low, found.high) == pytest.approx(test.confidence_interval(0.95))
+    assert found.p_value == pytest.approx(test.pvalue)
+    # Corrected for six tests: of three experiments in two metrics.
+    tested = [cell.difference for row in rows[1:] for cell in row[:2]]
+    assert [one.p_holm for one in tested] == holm([one.p_value for one in tested])
+    assert [row[1].verdict for row in rows] == [""] * 4
+    # A median is no mean over queries.
+    assert [row[2].difference for row in rows] == [None] * 4
 
 
 def test_a_metric_that_an_experiment_lacks_is_a_gap(three):
     experiments = [read_experiment(str(folder)) for folder in three]
     key = ("toy", "zero_shot", "accuracy")
     del experiments[1].metrics["student"][key]
-    rows = cells_of(experiments, [Metric(key)])
-    assert [cells["student"][0].value is None for _, cells in rows] == [False, True, False]
+    rows = cells_of(experiments, [Metric(key)], "student")
+    assert [row[0].value is None for row in rows] == [False, True, False]
 
 
 def test_the_page(three, tmp_path, monkeypatch):
@@ -81,7 +128,8 @@ def test_the_page(three, tmp_path, monkeypatch):
     html = (out / "index.html").read_text(encoding="utf-8")
     page = Page(html)
     assert EVIL not in html
-    assert "▲ 0.700" in html.replace("\n", "")
+    assert "▲ +0.20" in html
+    assert "student.steps: 240" in html
     assert "workers" not in html
     assert all((out / name).is_file() for name in page.values("src") if name)
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 2  # mAP@10 and accuracy are chief
@@ -90,10 +138,11 @@ def test_the_page(three, tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_without_intervals_nothing_lies_apart(tmp_path):
+def test_without_results_per_query_nothing_is_said(tmp_path):
     folders = [run_folder(tmp_path / name, value, intervals=False) for name, value in (("a", 0.1), ("b", 0.9))]
     experiments = [read_experiment(str(folder)) for folder in folders]
-    assert cell(experiments[1], experiments[0], Metric(("toy", "t2a", "r10")), "student").apart == ""
+    cells = cells_of(experiments, [Metric(("toy", "t2a", "r10"))], "student")
+    assert [(row[0].verdict, row[0].difference) for row in cells] == [("", None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -143,5 +192,5 @@ def test_many_experiments_stay_one_table(tmp_path, monkeypatch):
     folders = [run_folder(tmp_path / f"run-{number:02d}", number / 40, steps=number + 1) for number in range(35)]
     call(*map(str, folders), "--out", str(tmp_path / "out"), monkeypatch=monkeypatch)
     page = Page((tmp_path / "out/index.html").read_text(encoding="utf-8"))
-    assert sum(tag == "tr" for tag, _ in page.tags) == 3 * 36
+    assert sum(tag == "tr" for tag, _ in page.tags) == 4 * 36
     assert isinstance(read_experiment(str(folders[0])), Experiment)

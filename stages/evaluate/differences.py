@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.stats import t as student_t
 
 from clapline.metrics.bootstrap import Units
-from stages.evaluate.paired import LEVEL, Verdict, holm
+from stages.evaluate.paired import LEVEL, Verdict, holm, units_of
+from stages.evaluate.runs import CLIPS
 
 _CERTAIN = 1e-12
 
@@ -62,6 +64,29 @@ def mean_difference(gaps: np.ndarray, units: Units) -> Difference:
     half = float(student_t.ppf(1 - LEVEL / 2, freedom)) * error
     p_value = float(2 * student_t.sf(abs(estimate) / error, freedom))
     return Difference(estimate, estimate - half, estimate + half, p_value, seen, queries, groups)
+
+
+def paired_difference(
+    of: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame], measure: str, factor: float = 1.0
+) -> Difference | None:
+    """Return `of` minus `factor` times `other`, query by query and seed by seed; None where no query has both.
+
+    Args:
+        of: the frames (`Run.parts`) of one part, by seed.
+        other: those of the other side, of the same seeds in the same order.
+        measure: a column of them. Queries that lack it in some frame take no part.
+        factor: of the other side; 0 measures `of` alone.
+    """
+    common = other[0].index.intersection(of[0].index).sort_values()
+    pairs = zip(of, other, strict=True)
+    gaps = np.stack(
+        [one.loc[common, measure].to_numpy() - factor * two.loc[common, measure].to_numpy() for one, two in pairs]
+    )
+    known = ~np.isnan(gaps).any(axis=0)
+    if not known.any():
+        return None
+    about = [sorted({*a, *b}) for a, b in zip(other[0].loc[common, CLIPS], of[0].loc[common, CLIPS], strict=True)]
+    return mean_difference(gaps[:, known], units_of([clips for clips, keep in zip(about, known, strict=True) if keep]))
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from clapline.metrics.bootstrap import Units, bootstrap_means
+from stages.evaluate.differences import corrected, mean_difference
 from stages.evaluate.paired import units_of
-from studies.differences import corrected, mean_difference
 
 
 def test_one_seed_and_a_clip_per_query_is_the_paired_t_test():
