@@ -41,17 +41,19 @@ def _side(values: Sequence[float]) -> str:
 
 
 def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) -> str:
-    """Return what the table says: better, worse, not significant, how much of it is chance, what intervals cover."""
+    """Return what the table says: better, worse, what of it chance may explain, what intervals cover."""
     if not resamples:
         return f"{len(results)} comparisons without resamples: nothing is said of significance."
     count, significant = len(results), [one for one in results if one.significant]
-    kept = sum(one.survives for one in results)
+    kept = [one for one in significant if one.survives]
+    alone = [one for one in significant if not one.survives]
     said = [
-        _listed(f"B is significantly better (p ≤ {LEVEL}) in", significant, lambda one: one.better),
-        _listed("B is significantly worse in", significant, lambda one: not one.better),
-        _listed("Not significant:", results, lambda one: not one.significant),
-        f"{count} comparisons were made; about 5 % of them ({LEVEL * count:.1f}) would look significant by chance if A "
-        f"and B did not differ at all. {kept} of the {len(significant)} significant ones survive Holm's correction.",
+        _listed(f"B is significantly better (p ≤ {LEVEL} after Holm's correction for all of the table) in", kept, _better),
+        _listed("B is significantly worse in", kept, _worse),
+        _listed("Better by the uncorrected interval alone:", alone, _better),
+        _listed("Worse by it alone:", alone, _worse),
+        f"{count} comparisons were made; about 5 % of them ({LEVEL * count:.1f}) would look different uncorrected if A "
+        f"and B did not differ at all. The other {count - len(significant)} are not significant either way.",
     ]
     if LEVEL * (resamples + 1) < 2 * count:
         least = int(2 * count / LEVEL)
@@ -64,6 +66,14 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) 
     if 2 in runs:
         said.append("Two runs say little of how far runs differ: such intervals are too narrow.")
     return " ".join(said)
+
+
+def _better(one: Comparison) -> bool:
+    return one.better
+
+
+def _worse(one: Comparison) -> bool:
+    return not one.better
 
 
 def _listed(title: str, results: Sequence[Comparison], chosen: Callable[[Comparison], bool]) -> str:

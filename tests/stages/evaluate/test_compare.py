@@ -101,8 +101,9 @@ def test_a_run_against_itself_differs_nowhere(tmp_path, capsys):
     table, words, _ = compared(capsys, path, path)
     assert len(table) == 3
     assert {tuple(row[6:]) for row in table} == {("+0.000", "+0.000 to +0.000", "1.0000", "no")}
-    assert "better (p ≤ 0.05) in nothing. B is significantly worse in nothing." in words
-    assert "toy t2a (r10 +0.000, median_rank +0.000); toy traversal (tau +0.000)" in words
+    assert "all of the table) in nothing. B is significantly worse in nothing." in words
+    assert "interval alone: nothing. Worse by it alone: nothing." in words
+    assert "The other 3 are not significant either way." in words
 
 
 def test_equal_sums_are_equal_whatever_their_last_bits():
@@ -135,12 +136,13 @@ def test_a_planted_improvement_is_found_and_named(tmp_path, capsys):
     ]
     assert [row[-1] for row in table] == ["no", "yes", "yes", "yes"]
     better, worse, rest = (words.split(". ")[place] for place in range(3))
-    assert better.startswith("B is significantly better (p ≤ 0.05) in toy t2a (r10 +0.")
+    assert better.startswith("B is significantly better (p ≤ 0.05 after Holm's correction for all of the table) in toy")
+    assert "toy t2a (r10 +0." in better
     assert "median_rank -12." in better  # a lower rank is better
     assert worse.startswith("B is significantly worse in toy zero_shot (accuracy -0.")
     assert "a2t" not in worse
-    assert rest.startswith("Not significant: toy a2t (r10 ")
-    assert "3 of the 3 significant ones survive" in words
+    assert rest == "Better by the uncorrected interval alone: nothing"
+    assert "The other 1 are not significant either way." in words
     swapped, _, _ = compared(capsys, b, a)
     assert [float(row[6]) for row in swapped] == [-float(row[6]) for row in table]
     assert [row[8:] for row in swapped] == [row[8:] for row in table]
