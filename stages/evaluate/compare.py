@@ -47,8 +47,9 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) 
     count, significant = len(results), [one for one in results if one.significant]
     kept = [one for one in significant if one.survives]
     alone = [one for one in significant if not one.survives]
+    corrected = f"p ≤ {LEVEL} after Holm's correction for all of the table"
     said = [
-        _listed(f"B is significantly better (p ≤ {LEVEL} after Holm's correction for all of the table) in", kept, _better),
+        _listed(f"B is significantly better ({corrected}) in", kept, _better),
         _listed("B is significantly worse in", kept, _worse),
         _listed("Better by the uncorrected interval alone:", alone, _better),
         _listed("Worse by it alone:", alone, _worse),
