@@ -299,6 +299,7 @@ def _run(clap: Any, data: Any, settings: Any, machine: Any, ends: list[int], *, 
     """Return the trainer after its run: `marks` (moment, seconds waited so far) after `ends` steps; `flops` of one."""
     import torch
 
+    from clapline.flops import flop_counter
     from stages.train.feeder import Feeder
     from stages.train.loop import Trainer
 
@@ -308,7 +309,7 @@ def _run(clap: Any, data: Any, settings: Any, machine: Any, ends: list[int], *, 
         def _step(self, *given: Any) -> None:
             if not self.done:
                 self.marks = [(time.perf_counter(), 0.0)] if ends[0] == 0 else []
-            counter = _flop_counter() if count and not self.done else None
+            counter = flop_counter() if count and not self.done else None
             with counter or contextlib.nullcontext():
                 super()._step(*given)
             self.flops = counter.get_total_flops() if counter else self.flops
@@ -336,20 +337,6 @@ def _run(clap: Any, data: Any, settings: Any, machine: Any, ends: list[int], *, 
     )  # fmt: skip
     trainer.run(Nowhere())
     return trainer
-
-
-def _flop_counter() -> Any:
-    """Return torch's counter of FLOPs, which would pass over fused attention on a CPU."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
-
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    fused_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-    counts = {
-        fused: lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value),
-        fused_backward: lambda grad, query, key, value, *_, **__: sdpa_backward_flop_count(grad, query, key, value),
-    }
-    return FlopCounterMode(display=False, custom_mapping=counts)
 
 
 def _machine(line: dict[str, Any]) -> Any:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.differences import Difference, corrected, paired_difference
-from stages.evaluate.runs import CLIPS, Key, Run, read_side
+from clapline.comparison.differences import Difference, corrected, paired_difference
+from clapline.comparison.runs import CLIPS, Key, Run, read_side
 from studies.definition import TEACHER, Claim, Column, Study
 
 HELD, REFUTED, OPEN, UNKNOWN = "held", "did not hold", "not resolved", "not measured"

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stages.evaluate.differences import Difference
-from stages.evaluate.paired import LEVEL, mean_and_deviation
-from stages.evaluate.runs import Run
+from clapline.comparison.differences import Difference
+from clapline.comparison.paired import mean_and_deviation
+from clapline.comparison.runs import Run
+from clapline.comparison.tested import LEVEL
 from stages.report.numbers import signed
 from studies.definition import TEACHER, Claim, Column, Study
 from studies.results import HELD, OPEN, REFUTED, UNKNOWN, Measured, Verdict, values

@@ -7,7 +7,7 @@ move with other clips asked about, among the same candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,13 @@ class Units:
     def one_each(cls, count: int) -> Units:
         """Return the units of values that are one per clip."""
         return cls(np.arange(count + 1), np.arange(count), count)
+
+    @classmethod
+    def about(cls, clips: Sequence[Sequence[str]]) -> Units:
+        """Return the units of values by the ids of the clips that each is about."""
+        place = {clip: row for row, clip in enumerate(sorted({clip for some in clips for clip in some}))}
+        starts = np.cumsum([0, *map(len, clips)])
+        return cls(starts, np.array([place[clip] for some in clips for clip in some]), len(place))
 
     def groups(self) -> tuple[np.ndarray, int]:
         """Return the group of each value, `(values,)`, and their number: values that share a clip, directly or not.

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from clapline.comparison.paired import Comparison, compare_runs, mean_and_deviation
+from clapline.comparison.runs import LeftOut, asked_otherwise, left_out, read_side
+from clapline.comparison.tested import LEVEL
 from clapline.errors import UserError, door
 from clapline.storage import write_json
-from stages.evaluate.paired import LEVEL, Comparison, compare_runs, mean_and_deviation
-from stages.evaluate.runs import LeftOut, asked_otherwise, left_out, read_side
 
 HEADER = ("dataset", "part", "measure", "queries", "A", "B", "B − A", "95 % interval", "p", "Holm")
 
@@ -46,19 +47,21 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) 
         return f"{len(results)} comparisons without resamples: nothing is said of significance."
     count, significant = len(results), [one for one in results if one.significant]
     kept = [one for one in significant if one.survives]
-    alone = [one for one in significant if not one.survives]
+    uncorrected = [one for one in significant if not one.survives]
     corrected = f"p ≤ {LEVEL} after Holm's correction for all of the table"
     said = [
         _listed(f"B is significantly better ({corrected}) in", kept, _better),
         _listed("B is significantly worse in", kept, _worse),
-        _listed("Better by the uncorrected interval alone:", alone, _better),
-        _listed("Worse by it alone:", alone, _worse),
+        _listed("Better by the uncorrected p alone:", uncorrected, _better),
+        _listed("Worse by it alone:", uncorrected, _worse),
         f"{count} comparisons were made; about 5 % of them ({LEVEL * count:.1f}) would look different uncorrected if A "
-        f"and B did not differ at all. The other {count - len(significant)} are not significant either way.",
+        f"and B did not differ at all. Not significant either way: {count - len(significant)}.",
     ]
     if LEVEL * (resamples + 1) < 2 * count:
         least = int(2 * count / LEVEL)
-        said.append(f"With {resamples} resamples none of so many can survive it: take {least}, or fewer parts.")
+        said.append(
+            f"With {resamples} resamples none of so many can survive the correction: take {least}, or fewer parts."
+        )
     sides = [name for name, number in zip("AB", runs, strict=True) if number > 1]
     covered = f" and of the runs of {' and '.join(sides)}" if sides else ", not the seed of training"
     alone = [name for name in "AB" if name not in sides] if sides else []

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from clapline.audio.shards import ShardReader
+from clapline.flops import flop_counter
 from clapline.model.clap import Clap
 from clapline.model.encode import audio_inputs
 from clapline.model.inputs import AudioInputs, Inputs, States
@@ -63,9 +62,7 @@ def _parameters(module: torch.nn.Module) -> int:
 
 def _operations(work: Callable[[], Any], clap: Clap, *, backward: bool) -> int:
     clap.train(backward)
-    # The counter does not know the CPU's fused attention: its products are counted where they are made one by one.
-    plain = sdpa_kernel(SDPBackend.MATH)
-    with plain, FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+    with flop_counter() as counter, torch.set_grad_enabled(backward):
         result = work()
         if backward:
             result.backward()

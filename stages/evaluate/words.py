@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from clapline import chapter
+from clapline.comparison.tested import holm
 from clapline.metrics.near_ties import TOLERANCE
 from clapline.metrics.protocols import MEASURES, PROTOCOLS, Protocol
-from stages.evaluate.paired import holm
 from stages.evaluate.parts import Part
 from stages.evaluate.results import DROP, LEVEL, STRESS, TWIN, Estimate, Result, headlines, stress_kind
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from clapline.errors import UserError, door
 from clapline.progress import tracked
 from clapline.storage import atomic_folder, write_text
-from stages.report.comparison import cells_of, changed, differing, draw, metrics_of
+from stages.report.comparison import cells_of, changed, differing, draw, metrics_of, not_alike, value_of
 from stages.report.experiments import finished_experiments, read_experiment
 from stages.report.headline import MODELS
 from stages.report.page import STYLE, TEMPLATES, environment
@@ -32,12 +32,14 @@ def main() -> None:
     names = given.experiments or finished_experiments()
     if len(names) < 2:
         raise UserError(f"only {', '.join(names)} to compare; name two, or run some: dvc exp run -S student.steps=240")
-    if len(set(names)) < len(names):
+    places = [Path(name).resolve() if Path(name).is_dir() else name for name in names]
+    if len(set(places)) < len(places):
         raise UserError("an experiment is named twice")
     if given.out.is_dir() and any(given.out.iterdir()) and not (given.out / SORTING.name).is_file():
         raise UserError(f"{given.out} holds other files, which the page would replace; name an empty folder by --out")
     experiments = [read_experiment(name) for name in tracked(names, "reading")]
     params = differing(experiments)
+    notes = not_alike(experiments)
     metrics = metrics_of(experiments, "student")
     chief = [place for place, metric in enumerate(metrics) if metric.chief]
     cells = {
@@ -60,6 +62,8 @@ def main() -> None:
                 params=params,
                 metrics=metrics,
                 chief=chief,
+                notes=notes,
+                value_of=value_of,
                 several=len({metric.key[0] for metric in metrics}) > 1,
                 cells=cells,
                 pictures=pictures,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clapline.comparison.differences import Difference, corrected, paired_difference
+from clapline.comparison.runs import Run, asked_otherwise, in_common
 from clapline.figures import PALETTE, new_figure, save_figure
-from stages.evaluate.differences import Difference, corrected, paired_difference
 from stages.report.experiments import Experiment, Key, Value
 from stages.report.headline import FALLING, MEASURES, task_name
 
@@ -71,19 +72,49 @@ def metrics_of(experiments: Sequence[Experiment], model: str) -> list[Metric]:
 
 
 def differing(experiments: Sequence[Experiment]) -> list[str]:
-    """Return the parameters that are not the same in all experiments, in dots; those of report are left out."""
+    """Return the parameters that are not the same in all experiments, in dots; those of report are left out.
+
+    A parameter that an experiment lacks, for its version had none or its default was meant, counts as null.
+    """
     names = dict.fromkeys(name for experiment in experiments for name in experiment.params)
     return [
         name
         for name in names
-        if not name.startswith("report.") and len({experiment.params.get(name) for experiment in experiments}) > 1
+        if not name.startswith("report.") and len({value_of(experiment, name) for experiment in experiments}) > 1
     ]
 
 
 def changed(experiment: Experiment, first: Experiment, names: Sequence[str]) -> list[tuple[str, str]]:
     """Return which of the parameters have another value than in the first experiment, with that value."""
-    values = ((name, experiment.params.get(name, "–")) for name in names)
-    return [(name, value) for name, value in values if value != first.params.get(name, "–")]
+    return [
+        (name, experiment.params.get(name, "–"))
+        for name in names
+        if value_of(experiment, name) != value_of(first, name)
+    ]
+
+
+def value_of(experiment: Experiment, name: str) -> str:
+    """Return a parameter's value as text; null where it stands nowhere."""
+    return experiment.params.get(name, "null")
+
+
+def not_alike(experiments: Sequence[Experiment]) -> list[str]:
+    """Return in words, by experiment and part, which queries the student was not asked as the first one's was."""
+    first = experiments[0].runs.get("student")
+    found = []
+    for experiment in experiments[1:]:
+        run = experiment.runs.get("student")
+        if first is not None and run is not None:
+            said = [*_asked_of_one(first, run), *asked_otherwise([first], [run])]
+            found += [f"{experiment.name}: {line.replace(' in A and B', '')}" for line in said]
+    return found
+
+
+def _asked_of_one(first: Run, run: Run) -> list[str]:
+    counts = {
+        key: len(first.parts[key].index.symmetric_difference(run.parts[key].index)) for key in in_common([first], [run])
+    }
+    return [f"{dataset} {part}: {count} queries of one alone" for (dataset, part), count in counts.items() if count]
 
 
 def cells_of(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clapline.comparison.runs import RESULTS, Run, read_run
 from clapline.errors import UserError
 from clapline.params.base import parsed_params
-from stages.evaluate.runs import RESULTS, Run, read_side
 from stages.report.facts import parameters
 from stages.report.headline import MODELS
 
@@ -60,13 +60,15 @@ def read_experiment(name: str) -> Experiment:
 
 def _fetch(name: str, folder: Path) -> None:
     """Put the files of a revision into a folder. One look at its pipeline serves them all: that takes seconds."""
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
     from dvc.scm import SCMError
     from dvc_data.index import DataIndexDirError
 
     try:
         repository = Repo(rev=name)
+    except NotDvcRepoError:
+        raise UserError(f"{name} is no folder, and there is no DVC repository here to look a revision up in") from None
     except (SCMError, DvcException):
         raise UserError(f"{name} is neither a folder nor a revision nor an experiment (dvc exp list) here") from None
     with repository:
@@ -97,6 +99,8 @@ def _read(name: str, folder: Path) -> Experiment:
         for dataset, parts in metrics.get(model, {}).items():
             for part, measures in parts.items():
                 for measure, estimate in measures.items():
+                    if math.isnan(estimate):
+                        continue
                     key = (dataset, part, measure)
                     interval = intervals.get((model, key), {})
                     found[model][key] = Value(estimate, interval.get("low"), interval.get("high"))
@@ -105,9 +109,12 @@ def _read(name: str, folder: Path) -> Experiment:
     values = parsed_params(_text(folder / PARAMS), f"{name}: {PARAMS}")
     params = {f"{section}.{key}".rstrip("."): text for section, rows in parameters(values) for key, text in rows}
     runs = {}
-    for model in found if (folder / RESULTS).is_file() else ():
-        with suppress(UserError):  # a model that was not evaluated
-            runs[model] = read_side(str(folder), model)[0]
+    for model in MODELS:
+        if found[model] and (folder / RESULTS).is_file():
+            try:
+                runs[model] = read_run(str(folder / RESULTS), model)
+            except UserError as error:
+                print(f"{name}: no test of {model}: {error}", file=sys.stderr)
     return Experiment(name, found, {key: str(value) for key, value in params.items()}, runs)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clapline.comparison.paired import compare_part, mean_and_deviation
+from clapline.comparison.tested import holm
 from clapline.tables.per_query import PER_QUERY
 from stages.evaluate.compare import main
-from stages.evaluate.paired import compare_part, holm, mean_and_deviation
 
 RESULTS = "reports/evaluate/per_query.parquet"
 KEY = ("toy", "t2a")
@@ -102,8 +103,8 @@ def test_a_run_against_itself_differs_nowhere(tmp_path, capsys):
     assert len(table) == 3
     assert {tuple(row[6:]) for row in table} == {("+0.000", "+0.000 to +0.000", "1.0000", "no")}
     assert "all of the table) in nothing. B is significantly worse in nothing." in words
-    assert "interval alone: nothing. Worse by it alone: nothing." in words
-    assert "The other 3 are not significant either way." in words
+    assert "uncorrected p alone: nothing. Worse by it alone: nothing." in words
+    assert "Not significant either way: 3." in words
 
 
 def test_equal_sums_are_equal_whatever_their_last_bits():
@@ -141,8 +142,8 @@ def test_a_planted_improvement_is_found_and_named(tmp_path, capsys):
     assert "median_rank -12." in better  # a lower rank is better
     assert worse.startswith("B is significantly worse in toy zero_shot (accuracy -0.")
     assert "a2t" not in worse
-    assert rest == "Better by the uncorrected interval alone: nothing"
-    assert "The other 1 are not significant either way." in words
+    assert rest == "Better by the uncorrected p alone: nothing"
+    assert "Not significant either way: 1." in words
     swapped, _, _ = compared(capsys, b, a)
     assert [float(row[6]) for row in swapped] == [-float(row[6]) for row in table]
     assert [row[8:] for row in swapped] == [row[8:] for row in table]
@@ -251,7 +252,7 @@ def test_parts_measures_and_models_are_chosen(tmp_path, capsys):
     assert row[7:] == ["", "", ""]
     assert "without resamples" in words
     _, words, _ = compared(capsys, path, path, "--resamples", 100)
-    assert "With 100 resamples none of so many can survive it: take 120, or fewer parts." in words
+    assert "With 100 resamples none of so many can survive the correction: take 120, or fewer parts." in words
 
 
 def test_holm_by_hand():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ import pytest
 import yaml
 from scipy import stats
 
-from stages.evaluate.paired import holm
+from clapline.comparison.runs import RESULTS
+from clapline.comparison.tested import holm
+from clapline.errors import UserError
 from stages.report.compare import main
-from stages.report.comparison import Metric, cells_of, changed, differing, metrics_of
+from stages.report.comparison import Metric, cells_of, changed, differing, metrics_of, not_alike
 from stages.report.experiments import Experiment, Value, names_of, read_experiment
 from tests.stages.report.test_report import Page
 
@@ -124,11 +128,17 @@ def test_a_metric_that_an_experiment_lacks_is_a_gap(three):
 
 def test_the_page(three, tmp_path, monkeypatch):
     out = tmp_path / "out"
+    params = yaml.safe_load((three[1] / "params.yaml").read_text())
+    (three[1] / "params.yaml").write_text(yaml.safe_dump(params | {"stress": {"prompt": EVIL}}))
+    three[2] = three[2].rename(tmp_path / "a,b <i>")
     call(*map(str, three), "--out", str(out), monkeypatch=monkeypatch)
     html = (out / "index.html").read_text(encoding="utf-8")
-    page = Page(html)
     assert EVIL not in html
-    assert "▲ +0.20" in html
+    assert "stress.prompt: &lt;script&gt;" in html
+    assert "<i>" not in html
+    page = Page(html)
+    assert html.count("▲ +0.20") == 2, "R@10 of better, in the student's and in the teacher's table of all metrics"
+    assert "△" not in html.split("<main>")[1]
     assert "student.steps: 240" in html
     assert "workers" not in html
     assert all((out / name).is_file() for name in page.values("src") if name)
@@ -136,6 +146,61 @@ def test_the_page(three, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     call(*map(str, three), "--out", str(out), monkeypatch=monkeypatch)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_what_p_alone_finds_is_no_more_than_that(three):
+    """Forty more experiments of the same make the correction strict: a small difference no longer outlasts it."""
+    experiments = [read_experiment(str(folder)) for folder in three]
+    close = pd.read_parquet(three[0] / RESULTS)
+    close["r10"] += np.random.default_rng(3).normal(0.006, 0.02, len(close))
+    close.to_parquet(three[2] / RESULTS)
+    many = [experiments[0], read_experiment(str(three[2])), *[replace(experiments[0]) for _ in range(40)]]
+    cell = cells_of(many, [Metric(("toy", "t2a", "r10"))], "student")[1][0]
+    assert (cell.verdict, cell.difference.survives) == ("better", False)
+
+
+def test_experiments_that_were_asked_otherwise_are_named(three):
+    table = pd.read_parquet(three[1] / RESULTS)
+    table.loc[table["query"] == "q3", "words"] = "another question"
+    table[table["query"] != "q59"].to_parquet(three[1] / RESULTS)
+    experiments = [read_experiment(str(folder)) for folder in three]
+    name = three[1]
+    assert not_alike(experiments) == [
+        f"{name}: {said}"
+        for said in (
+            *(f"toy {part}: 1 queries of one alone" for part in ("a2t", "t2a", "zero_shot")),
+            *(f"toy {part}: 1 of 59 queries asked with other words" for part in ("a2t", "t2a", "zero_shot")),
+        )
+    ]
+
+
+def test_a_damaged_file_of_results_is_told(three, capsys):
+    (three[1] / RESULTS).write_text("no parquet")
+    experiment = read_experiment(str(three[1]))
+    assert experiment.runs == {}
+    assert experiment.metrics["student"]
+    assert capsys.readouterr().err.count("no Parquet table") == 2
+
+
+def test_an_experiment_of_a_revision(three, tmp_path, monkeypatch, capsys):
+    """The files of a commit, looked up as those of a folder are; what a commit lacks is said."""
+    monkeypatch.chdir(three[0])
+    for words in ("git init -q", "dvc init -q", "git add .", "git -c user.name=a -c user.email=a@b commit -qm one"):
+        subprocess.run([sys.executable, "-m", *words.split()] if words[0] == "d" else words.split(), check=True)
+    here, committed = read_experiment("."), read_experiment("HEAD")
+    assert (committed.metrics, committed.params) == (here.metrics, here.params)
+    pd.testing.assert_frame_equal(
+        committed.runs["student"].parts["toy", "t2a"], here.runs["student"].parts["toy", "t2a"]
+    )
+    for words in (f"git rm -q --cached {RESULTS}", "git -c user.name=a -c user.email=a@b commit -qm two"):
+        subprocess.run(words.split(), check=True)
+    assert read_experiment("HEAD").runs == {}
+    for words in ("git rm -q --cached reports/metrics.json", "git -c user.name=a -c user.email=a@b commit -qm three"):
+        subprocess.run(words.split(), check=True)
+    with pytest.raises(UserError, match=r"HEAD: reports/metrics.json is not there"):
+        read_experiment("HEAD")
+    with pytest.raises(UserError, match="nowhere is neither a folder nor a revision"):
+        read_experiment("nowhere")
 
 
 def test_without_results_per_query_nothing_is_said(tmp_path):
@@ -147,7 +212,11 @@ def test_without_results_per_query_nothing_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["nowhere"], "only nowhere to compare"), (["a", "a"], "named twice"), (["a", "b"], "neither a folder nor")],
+    [
+        (["nowhere"], "only nowhere to compare"),
+        (["a", "a"], "named twice"),
+        (["a", "b"], "neither a folder nor"),
+    ],
 )
 def test_bad_names_are_refused(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -74,6 +74,8 @@ def test_frozen_parameters_are_in_no_group():
 def test_a_part_that_nobody_named_is_no_silent_default():
     with pytest.raises(ValueError, match="extra"):
         part_of("extra.weight")
+    assert part_of("clap.audio_head.variance.bias") == "variances"
+    assert part_of("clap.audio_head.first.weight") == "heads"
 
 
 def test_a_floor_above_a_peak_is_refused(clap):

@@ -57,13 +57,14 @@ def read_side(names: str, model: str, parts: Sequence[str] = ()) -> list[Run]:
     repeated = sorted({name for name in given if given.count(name) > 1})
     if repeated:
         raise UserError(f"{names}: {', '.join(repeated)} stands there twice; a run counts once")
-    runs = [_read_run(name, model, parts) for name in given]
+    runs = [read_run(name, model, parts) for name in given]
     for run in runs[1:]:
         _refuse_other_queries(runs[0], run)
     return runs
 
 
-def _read_run(name: str, model: str, parts: Sequence[str]) -> Run:
+def read_run(name: str, model: str, parts: Sequence[str] = ()) -> Run:
+    """Return one run: of a folder, file, git revision or DVC experiment. Raises as `read_side`."""
     table = _read_table(name)
     chosen = table.filter(pc.field("model") == model)
     if not chosen.num_rows:
@@ -94,15 +95,14 @@ def _read_table(name: str) -> pa.Table:
     """Return the columns that a comparison needs: keys, clips, rank (the last, as float) and every float."""
     source = _source(name)
     try:
-        file = pq.ParquetFile(source)
-        floats = [
-            column.name for column in file.schema_arrow if pa.types.is_float64(column.type) and column.name != RANK
-        ]
-        needed = [*PER_QUERY.keys, *ASKED, RANK]
-        missing = [column for column in needed if column not in file.schema_arrow.names]
-        if missing:
-            raise UserError(f"{name}: table {PER_QUERY.name}: missing columns {missing}; evaluate that run again")
-        table = file.read(columns=[*needed, *floats]).select([*needed[:-1], *floats, RANK])
+        with pq.ParquetFile(source) as file:
+            schema = file.schema_arrow
+            floats = [column.name for column in schema if pa.types.is_float64(column.type) and column.name != RANK]
+            needed = [*PER_QUERY.keys, *ASKED, RANK]
+            missing = [column for column in needed if column not in schema.names]
+            if missing:
+                raise UserError(f"{name}: table {PER_QUERY.name}: missing columns {missing}; evaluate that run again")
+            table = file.read(columns=[*needed, *floats]).select([*needed[:-1], *floats, RANK])
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{name} is no Parquet table ({PER_QUERY.name}): {str(error)[:200]}") from None
     return table.set_column(table.num_columns - 1, RANK, table[RANK].cast(pa.float64()))

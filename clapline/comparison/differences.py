@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
+from clapline.comparison.runs import CLIPS
+from clapline.comparison.tested import LEVEL, Tested, holm
 from clapline.metrics.bootstrap import Units
-from stages.evaluate.paired import LEVEL, Verdict, holm, units_of
-from stages.evaluate.runs import CLIPS
 
 _CERTAIN = 1e-12
 
 
 @dataclass(frozen=True)
-class Difference(Verdict):
+class Difference(Tested):
     """A mean difference with its 95 % interval, what it was by seed, and on how many queries about how many clips.
 
-    Without any spread, or with one group of clips, there is no interval.
+    With one group of clips there is no interval, and no p-value; without any spread the interval is the value.
     """
 
     estimate: float
@@ -56,13 +56,14 @@ def mean_difference(gaps: np.ndarray, units: Units) -> Difference:
     of_seeds = float(by_seed.var(ddof=1)) / seeds if seeds > 1 else 0.0
     of_both = float(residuals.var(axis=0, ddof=1).sum()) / seeds * scale if seeds > 1 else 0.0
     variance = max(of_clips + of_seeds - of_both, of_clips, of_seeds)
+    # The sign test's p-value: with so few groups that differ at all none can be lower, however alike they are.
+    least = 2.0 ** (1 - int((np.abs(sums).max(axis=1) > _CERTAIN).sum()))
     if variance < _CERTAIN**2:
-        alike = 1.0 if abs(estimate) < _CERTAIN else 0.0
-        return Difference(estimate, estimate, estimate, alike, seen, queries, groups)
+        return Difference(estimate, estimate, estimate, min(1.0, least), seen, queries, groups)
     freedom = variance**2 / (of_clips**2 / (groups - 1) + (of_seeds**2 / (seeds - 1) if seeds > 1 else 0.0))
     error = variance**0.5
     half = float(student_t.ppf(1 - LEVEL / 2, freedom)) * error
-    p_value = float(2 * student_t.sf(abs(estimate) / error, freedom))
+    p_value = min(1.0, max(least, float(2 * student_t.sf(abs(estimate) / error, freedom))))
     return Difference(estimate, estimate - half, estimate + half, p_value, seen, queries, groups)
 
 
@@ -86,7 +87,9 @@ def paired_difference(
     if not known.any():
         return None
     about = [sorted({*a, *b}) for a, b in zip(other[0].loc[common, CLIPS], of[0].loc[common, CLIPS], strict=True)]
-    return mean_difference(gaps[:, known], units_of([clips for clips, keep in zip(about, known, strict=True) if keep]))
+    return mean_difference(
+        gaps[:, known], Units.about([clips for clips, keep in zip(about, known, strict=True) if keep])
+    )
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from clapline.comparison.differences import corrected, mean_difference, paired_difference
 from clapline.metrics.bootstrap import Units, bootstrap_means
-from stages.evaluate.differences import corrected, mean_difference
-from stages.evaluate.paired import units_of
 
 
 def test_one_seed_and_a_clip_per_query_is_the_paired_t_test():
@@ -35,7 +35,7 @@ def test_queries_of_a_clip_go_together():
     """The spread is that of the bootstrap over clips, not that of five times as many queries."""
     random = np.random.default_rng(1)
     gaps = np.repeat(random.normal(size=60), 5)
-    units = units_of([[f"c{place // 5}"] for place in range(300)])
+    units = Units.about([[f"c{place // 5}"] for place in range(300)])
     found = mean_difference(gaps[None], units)
     drawn = bootstrap_means(gaps[:, None], units, 4000, np.random.default_rng(2))[:, 0]
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * drawn.std(), rel=0.06)
@@ -49,8 +49,8 @@ def test_clips_of_unlike_numbers_of_queries_agree_with_the_bootstrap():
     counts = random.integers(1, 9, 80)
     about = [[f"c{clip}"] for clip, count in enumerate(counts) for _ in range(count)]
     gaps = np.repeat(random.normal(size=80), counts) + random.normal(scale=0.2, size=len(about))
-    found = mean_difference(gaps[None], units_of(about))
-    drawn = bootstrap_means(gaps[:, None], units_of(about), 4000, np.random.default_rng(4))[:, 0]
+    found = mean_difference(gaps[None], Units.about(about))
+    drawn = bootstrap_means(gaps[:, None], Units.about(about), 4000, np.random.default_rng(4))[:, 0]
     assert (found.high - found.low) / 2 == pytest.approx(1.99 * drawn.std(), rel=0.08)
 
 
@@ -70,10 +70,12 @@ def test_it_covers_the_truth_whatever_part_the_seeds_have(ratio, noise):
 
 def test_no_spread_and_one_clip():
     same = mean_difference(np.full((3, 10), 0.2), Units.one_each(10))
-    assert (same.estimate, same.low, same.high, same.p_value) == pytest.approx((0.2, 0.2, 0.2, 0.0))
+    assert (same.estimate, same.low, same.high, same.p_value) == pytest.approx((0.2, 0.2, 0.2, 2.0**-9))
     zero = mean_difference(np.zeros((2, 10)), Units.one_each(10))
     assert (zero.estimate, zero.p_value, zero.significant) == (0.0, 1.0, False)
-    single = mean_difference(np.array([[0.1, 0.4]]), units_of([["a"], ["a"]]))
+    few = mean_difference(np.array([[0.2, 0.2001, 0.2002, 0.0]]), Units.one_each(4))
+    assert few.p_value == 0.25, "three clips that differ: no less than the sign test's"
+    single = mean_difference(np.array([[0.1, 0.4]]), Units.about([["a"], ["a"]]))
     assert (single.estimate, single.low, single.p_value) == (0.25, None, None)
 
 
@@ -84,3 +86,14 @@ def test_many_comparisons_of_nothing_seldom_survive():
     assert sum(one.significant for one in found) >= 1
     assert not any(one.survives for one in adjusted)
     assert corrected([mean_difference(random.normal(1, 0.1, size=(3, 50)), Units.one_each(50))])[0].survives
+
+
+def test_queries_without_a_value_in_some_run_take_no_part():
+    def frame(values: dict[str, float]) -> pd.DataFrame:
+        return pd.DataFrame({"clips": [(query,) for query in values], "r10": list(values.values())}, index=list(values))
+
+    other = [frame({"a": 0.1, "b": 0.2, "c": 0.3}), frame({"a": 0.2, "b": 0.2, "c": 0.2})]
+    of = [frame({"a": 0.4, "b": np.nan, "d": 0.9}), frame({"a": 0.3, "b": 0.9, "d": 0.9})]
+    found = paired_difference(of, other, "r10")
+    assert (found.by_seed, found.queries) == (pytest.approx((0.3, 0.1)), 1)
+    assert paired_difference([frame({"x": 0.1})], [frame({"y": 0.1})], "r10") is None

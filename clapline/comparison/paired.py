@@ -18,33 +18,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clapline.comparison.runs import CLIPS, MEDIAN_RANK, Key, Run, has_value, in_common, measures_of
+from clapline.comparison.tested import Tested, holm
 from clapline.metrics.bootstrap import Units, bootstrap_means, bootstrap_medians, interval, sign_p_value
 from clapline.randomness import generator
-from stages.evaluate.runs import CLIPS, MEDIAN_RANK, Key, Run, has_value, in_common, measures_of
 
-LEVEL = 0.05
 _NO_DIFFERENCE = 1e-9
 
 
-class Verdict:
-    """What a p-value, alone and corrected for all comparisons made, says against no difference."""
-
-    p_value: float | None
-    p_holm: float | None
-
-    @property
-    def significant(self) -> bool:
-        """Whether the comparison, were it the only one, speaks against no difference."""
-        return self.p_value is not None and self.p_value <= LEVEL
-
-    @property
-    def survives(self) -> bool:
-        """Whether it still does among all comparisons made."""
-        return self.p_holm is not None and self.p_holm <= LEVEL
-
-
 @dataclass(frozen=True)
-class Comparison(Verdict):
+class Comparison(Tested):
     """One measure of one part: its value in each run of both sides, and B - A with its 95 % interval and p-values."""
 
     dataset: str
@@ -79,16 +62,6 @@ def _side_as_json(values: tuple[float, ...]) -> dict[str, Any]:
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
     """Return the mean over runs and the sample standard deviation (n - 1); None with one run."""
     return _rounded(fmean(values)), _rounded(stdev(values)) if len(values) > 1 else None
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, in the same order (Holm 1979)."""
-    corrected = [1.0] * len(p_values)
-    highest = 0.0
-    for place, item in enumerate(sorted(range(len(p_values)), key=lambda item: p_values[item])):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[item]))
-        corrected[item] = _rounded(highest)
-    return corrected
 
 
 def compare_runs(
@@ -126,7 +99,7 @@ def compare_part(
     found: dict[str, Comparison] = {}
     for (ranked, mask), group in groups.items():
         kept = np.frombuffer(mask, dtype=bool)
-        units = units_of([clips for clips, keep in zip(about, kept, strict=True) if keep])
+        units = Units.about([clips for clips, keep in zip(about, kept, strict=True) if keep])
         values = np.stack([frame[name].to_numpy()[kept] for frame in frames for name in group], axis=1)
         draws = generator(seed, "compare", *key)
         drawn = (bootstrap_medians if ranked else bootstrap_means)(values, units, resamples, draws)
@@ -151,13 +124,6 @@ def compare_part(
                 _rounded(sign_p_value(gaps[:, column], len(np.unique(drawn_group[apart[:, column]])))),
             )
     return [found[name] for name in names if name in found]
-
-
-def units_of(clips: Sequence[Sequence[str]]) -> Units:
-    """Return the units of queries by the clips that each is about."""
-    place = {clip: row for row, clip in enumerate(sorted({clip for some in clips for clip in some}))}
-    starts = np.cumsum([0, *map(len, clips)])
-    return Units(starts, np.array([place[clip] for some in clips for clip in some]), len(place))
 
 
 def _over_runs(drawn: np.ndarray, draws: np.random.Generator) -> np.ndarray:
