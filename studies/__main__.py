@@ -166,7 +166,7 @@ def _introduction(
         "An arm is a way to train, a trial an arm with a seed. Level 1: the same words in another structure, level 2: "
         "other words too; a view is such a paraphrase beside its caption in training.",
         f"Made by `make study NAME={recipe}`, code of commit {commit[:7]}: {len(shown)} trials, seeds "
-        f"{', '.join(map(str, seeds))}. Each is a DVC experiment called `{recipe}.ARM.SEED`: `dvc exp show`, "
+        f"{', '.join(map(str, seeds))}. Each is a DVC experiment called `{recipe}.ARM.SEED`: `dvc exp list -A`, "
         f"`dvc exp apply NAME`, `python -m stages.report.compare {' '.join(of_a_seed)}`.",
     ]
     if missing:

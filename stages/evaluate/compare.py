@@ -41,7 +41,7 @@ def _side(values: Sequence[float]) -> str:
     return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f} ({len(values)})"
 
 
-def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) -> str:
+def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, *, paired: bool = False) -> str:
     """Return what the table says: better, worse, what of it chance may explain, what intervals cover."""
     if not resamples:
         return f"{len(results)} comparisons without resamples: nothing is said of significance."
@@ -67,6 +67,13 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int) 
     alone = [name for name in "AB" if name not in sides] if sides else []
     rest = f", not the seed of {alone[0]}, which is one run" if alone else ""
     said.append(f"The intervals cover the choice of clips{covered}{rest}.")
+    if min(runs) > 1:
+        said.append(
+            "Runs are taken in pairs, each of one seed."
+            if paired
+            else "The runs of A and B are drawn apart; where both name the same seeds in the same order, --paired "
+            "tells finer differences."
+        )
     if 2 in runs:
         said.append("Two runs say little of how far runs differ: such intervals are too narrow.")
     return " ".join(said)
@@ -95,6 +102,9 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="student", help="model of both sides (default: %(default)s)")
     parser.add_argument("--parts", default="", help="parts to compare, separated by commas (default: all)")
     parser.add_argument("--measures", default="", help="measures, separated by commas (default: all)")
+    parser.add_argument(
+        "--paired", action="store_true", help="the first runs of A and B share a seed, so do the second, and so on"
+    )
     parser.add_argument("--resamples", type=int, default=10_000, help="draws of clips (default: %(default)s; 0: none)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results here")
@@ -124,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         a[0].parts[key].index.intersection(b[0].parts[key].index).size for key in a[0].parts.keys() & b[0].parts
     ):
         raise UserError(f"{given.a} and {given.b} share no query of {given.model}")
-    results = compare_runs(a, b, given.resamples, given.seed, measures)
+    if given.paired and len(a) != len(b):
+        raise UserError(f"--paired: A names {len(a)} runs, B {len(b)}; name those of the same seeds in the same order")
+    results = compare_runs(a, b, given.resamples, given.seed, measures, paired=given.paired)
     unknown = [name for name in measures if name not in {one.measure for one in results}]
     if unknown or not results:
         raise UserError(f"{given.a} and {given.b} share no measure {', '.join(unknown)}".rstrip())
@@ -139,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(given.json, {**sides, **asked, **found})
     print(f"A: {given.a}; B: {given.b}; model: {given.model}\n")
     print(table(results))
-    print(f"\n{words(results, (len(a), len(b)), given.resamples)}")
+    print(f"\n{words(results, (len(a), len(b)), given.resamples, paired=given.paired)}")
 
 
 if __name__ == "__main__":

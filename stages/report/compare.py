@@ -14,7 +14,8 @@ from pathlib import Path
 from clapline.errors import UserError, door
 from clapline.progress import tracked
 from clapline.storage import atomic_folder, write_text
-from stages.report.comparison import cells_of, changed, differing, draw, metrics_of, not_alike, value_of
+from stages.report.arms import arms_of
+from stages.report.comparison import cells_of, changed, differing, draw, metrics_of, not_alike, short_names, value_of
 from stages.report.experiments import finished_experiments, read_experiment
 from stages.report.headline import MODELS
 from stages.report.page import STYLE, TEMPLATES, environment
@@ -38,27 +39,29 @@ def main() -> None:
     if given.out.is_dir() and any(given.out.iterdir()) and not (given.out / SORTING.name).is_file():
         raise UserError(f"{given.out} holds other files, which the page would replace; name an empty folder by --out")
     experiments = [read_experiment(name) for name in tracked(names, "reading")]
-    params = differing(experiments)
+    arms = arms_of(experiments)
+    params = differing(arms)
     notes = not_alike(experiments)
     metrics = metrics_of(experiments, "student")
     chief = [place for place, metric in enumerate(metrics) if metric.chief]
     cells = {
-        model: cells_of(experiments, metrics, model, partial(tracked, description=f"comparing {model}s"))
-        for model in MODELS
+        model: cells_of(arms, metrics, model, partial(tracked, description=f"comparing {model}s")) for model in MODELS
     }
     with atomic_folder(given.out) as folder:
         shutil.copyfile(STYLE, folder / "style.css")
         shutil.copyfile(SORTING, folder / SORTING.name)
         pictures = []
-        for number, metric in enumerate((metrics[place] for place in chief), start=1):
-            pictures.append((metric, f"metric_{number:02d}.svg"))
-            draw(folder / f"metric_{number:02d}.svg", experiments, metric)
+        for number, place in enumerate(chief, start=1):
+            column = [row[place] for row in cells["student"]]
+            pictures.append((metrics[place], f"metric_{number:02d}.svg"))
+            draw(folder / f"metric_{number:02d}.svg", arms, column, metrics[place])
         html = (
             environment()
             .get_template("comparison.html.jinja")
             .render(
-                experiments=experiments,
-                changes=[changed(one, experiments[0], params) for one in experiments],
+                arms=arms,
+                changes=[changed(arm, arms[0], params) for arm in arms],
+                short=short_names(params),
                 params=params,
                 metrics=metrics,
                 chief=chief,
@@ -70,7 +73,8 @@ def main() -> None:
             )
         )
         write_text(folder / "index.html", html)
-    print(f"comparison: {len(experiments)} experiments, {len(params)} parameters differ: {given.out}/index.html")
+    counted = f"{len(experiments)} experiments in {len(arms)} arms, {len(params)} parameters differ"
+    print(f"comparison: {counted}: {given.out}/index.html")
 
 
 if __name__ == "__main__":

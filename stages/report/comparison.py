@@ -1,4 +1,4 @@
-"""Experiments side by side: which parameters differ, each metric beside the first's, a picture per chief metric."""
+"""Arms side by side: which parameters differ, each metric beside the first's, a picture per chief metric."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from clapline.comparison.differences import Difference, corrected, paired_difference
 from clapline.comparison.runs import Run, asked_otherwise, in_common
 from clapline.figures import PALETTE, new_figure, save_figure
+from stages.report.arms import Arm
 from stages.report.experiments import Experiment, Key, Value
 from stages.report.headline import FALLING, MEASURES, task_name
 
@@ -21,7 +24,7 @@ CHIEF = (
 )
 _ROWS_IN_A_PICTURE = 60
 
-Track = Callable[[Sequence[Experiment]], Iterable[Experiment]]
+Track = Callable[[Sequence[Arm]], Iterable[Arm]]
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value, and how it differs from the first experiment's on the same queries, where both have results per query.
+    """A value, and how it differs from the first arm's on the same queries, where both have results per query.
 
-    `Difference.survives` after Holm's correction for all cells of a model.
+    `deviation` is the standard deviation over seeds, where there are several. `Difference.survives` after Holm's
+    correction for all cells of a model.
     """
 
     value: Value | None
+    deviation: float | None = None
     difference: Difference | None = None
 
     @property
@@ -71,31 +76,29 @@ def metrics_of(experiments: Sequence[Experiment], model: str) -> list[Metric]:
     return [Metric(key) for key in keys]
 
 
-def differing(experiments: Sequence[Experiment]) -> list[str]:
-    """Return the parameters that are not the same in all experiments, in dots; those of report are left out.
+def differing(arms: Sequence[Arm]) -> list[str]:
+    """Return the parameters that are not the same in all arms, in dots; those of report are left out.
 
     A parameter that an experiment lacks, for its version had none or its default was meant, counts as null.
     """
-    names = dict.fromkeys(name for experiment in experiments for name in experiment.params)
-    return [
-        name
-        for name in names
-        if not name.startswith("report.") and len({value_of(experiment, name) for experiment in experiments}) > 1
-    ]
+    names = dict.fromkeys(name for arm in arms for name in arm.params)
+    return [name for name in names if not name.startswith("report.") and len({value_of(arm, name) for arm in arms}) > 1]
 
 
-def changed(experiment: Experiment, first: Experiment, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return which of the parameters have another value than in the first experiment, with that value."""
-    return [
-        (name, experiment.params.get(name, "–"))
-        for name in names
-        if value_of(experiment, name) != value_of(first, name)
-    ]
+def changed(arm: Arm, first: Arm, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return which of the parameters have another value than in the first arm, with that value."""
+    return [(name, arm.params.get(name, "–")) for name in names if value_of(arm, name) != value_of(first, name)]
 
 
-def value_of(experiment: Experiment, name: str) -> str:
+def short_names(params: Sequence[str]) -> dict[str, str]:
+    """Return the last two steps of each parameter's name, or all of it where two would read alike."""
+    short = {name: ".".join(name.split(".")[-2:]) for name in params}
+    return {name: said if list(short.values()).count(said) == 1 else name for name, said in short.items()}
+
+
+def value_of(arm: Arm, name: str) -> str:
     """Return a parameter's value as text; null where it stands nowhere."""
-    return experiment.params.get(name, "null")
+    return arm.params.get(name, "null")
 
 
 def not_alike(experiments: Sequence[Experiment]) -> list[str]:
@@ -117,58 +120,62 @@ def _asked_of_one(first: Run, run: Run) -> list[str]:
     return [f"{dataset} {part}: {count} queries of one alone" for (dataset, part), count in counts.items() if count]
 
 
-def cells_of(
-    experiments: Sequence[Experiment], metrics: Sequence[Metric], model: str, track: Track = iter
-) -> list[list[Cell]]:
-    """Return the cells of each experiment in the order of the metrics; p-values are corrected for all of them.
+def cells_of(arms: Sequence[Arm], metrics: Sequence[Metric], model: str, track: Track = iter) -> list[list[Cell]]:
+    """Return the cells of each arm in the order of the metrics; p-values are corrected for all of them.
 
-    `track` wraps the experiments, for a progress bar.
+    `track` wraps the arms, for a progress bar.
     """
-    first = experiments[0]
+    first = arms[0]
     found: dict[tuple[int, int], Difference] = {}
-    for row, experiment in enumerate(track(experiments)):
+    for row, arm in enumerate(track(arms)):
         for column, metric in enumerate(metrics):
-            one = None if experiment is first else _difference(experiment, first, metric, model)
+            one = None if arm is first else _difference(arm, first, metric, model)
             if one is not None:
                 found[row, column] = one
     found = dict(zip(found, corrected(list(found.values())), strict=True))
     return [
-        [
-            Cell(experiment.metrics[model].get(metric.key), found.get((row, column)))
-            for column, metric in enumerate(metrics)
-        ]
-        for row, experiment in enumerate(experiments)
+        [Cell(*arm.value(model, metric.key), found.get((row, column))) for column, metric in enumerate(metrics)]
+        for row, arm in enumerate(arms)
     ]
 
 
-def _difference(experiment: Experiment, first: Experiment, metric: Metric, model: str) -> Difference | None:
-    """Return a mean difference over queries; None of a median, which is no mean, and where a side was not measured."""
+def _difference(arm: Arm, first: Arm, metric: Metric, model: str) -> Difference | None:
+    """Return a mean difference over queries and the seeds that both have; of two experiments whatever their seeds.
+
+    None of a median, which is no mean, and where a side was not measured.
+    """
     dataset, part, measure = metric.key
-    sides = [one.runs[model].parts.get((dataset, part)) for one in (experiment, first) if model in one.runs]
-    frames = [frame for frame in sides if frame is not None and measure in frame]
-    if len(frames) < 2 or measure in FALLING:
+    seeds = [seed for seed in first.by_seed if seed in arm.by_seed]
+    pairs = [(arm.by_seed[seed], first.by_seed[seed]) for seed in seeds]
+    if not pairs and len(arm.experiments) == len(first.experiments) == 1:
+        pairs = [(arm.experiments[0], first.experiments[0])]
+    if not pairs or measure in FALLING:
         return None
-    return paired_difference(frames[:1], frames[1:], measure)
+    sides = [[_frame(one, model, (dataset, part), measure) for one in side] for side in zip(*pairs, strict=True)]
+    of, other = ([frame for frame in side if frame is not None] for side in sides)
+    return paired_difference(of, other, measure) if len(of) == len(other) == len(pairs) else None
 
 
-def draw(path: Path, experiments: Sequence[Experiment], metric: Metric) -> None:
-    """Draw one metric of student and teacher, an experiment a row, with intervals."""
-    shown = list(experiments)[:_ROWS_IN_A_PICTURE]
+def _frame(experiment: Experiment, model: str, key: tuple[str, str], measure: str) -> pd.DataFrame | None:
+    frame = experiment.runs[model].parts.get(key) if model in experiment.runs else None
+    return frame if frame is not None and measure in frame else None
+
+
+def draw(path: Path, arms: Sequence[Arm], cells: Sequence[Cell], metric: Metric) -> None:
+    """Draw how each arm differs from the first in one metric, an arm a row, with intervals."""
+    shown = [(arm.name, cell.difference) for arm, cell in zip(arms[1:], cells[1:], strict=True)][:_ROWS_IN_A_PICTURE]
     figure = new_figure(6.4, 0.9 + 0.3 * len(shown))
     axes = figure.subplots()
-    for offset, model in ((0.13, "teacher"), (-0.13, "student")):
-        colour = PALETTE[0] if model == "student" else PALETTE[7]
-        for place, experiment in enumerate(shown):
-            value = experiment.metrics[model].get(metric.key)
-            if value is None:
-                continue
-            at = len(shown) - 1 - place - offset
-            axes.plot(value.estimate, at, "o", color=colour, markersize=4, label=model if place == 0 else None)
-            if value.low is not None and value.high is not None:
-                axes.hlines(at, value.low, value.high, color=colour, linewidth=1.4)
-    axes.set_yticks(range(len(shown)), [experiment.name for experiment in reversed(shown)])
-    axes.set_xlabel(f"{metric.title} (95 % interval)")
+    axes.axvline(0.0, color="0.5", linewidth=0.8)
+    for place, (_, difference) in enumerate(reversed(shown)):
+        if difference is not None:
+            colour = PALETTE[0] if difference.survives else PALETTE[7]
+            axes.plot(difference.estimate, place, "o", color=colour, markersize=4)
+            if difference.low is not None and difference.high is not None:
+                axes.hlines(place, difference.low, difference.high, color=colour, linewidth=1.4)
+    axes.set_yticks(range(len(shown)), [name for name, _ in reversed(shown)])
+    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.set_xlabel("minus the first")
+    axes.set_title(metric.title, fontsize="medium")
     axes.grid(axis="x", color="0.9")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, loc="best")
     save_figure(figure, path)

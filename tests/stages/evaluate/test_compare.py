@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clapline.comparison.differences import paired_difference
 from clapline.comparison.paired import compare_part, mean_and_deviation
+from clapline.comparison.runs import read_side
 from clapline.comparison.tested import holm
 from clapline.tables.per_query import PER_QUERY
 from stages.evaluate.compare import main
@@ -253,6 +255,36 @@ def test_parts_measures_and_models_are_chosen(tmp_path, capsys):
     assert "without resamples" in words
     _, words, _ = compared(capsys, path, path, "--resamples", 100)
     assert "With 100 resamples none of so many can survive the correction: take 120, or fewer parts." in words
+
+
+def test_runs_of_equal_seeds_are_compared_run_by_run(tmp_path, capsys):
+    """What seeds bring to both sides alike widens the interval of runs drawn apart, and that of pairs not."""
+    random = np.random.default_rng(5)
+    clips = random.normal(0.5, 0.1, 80)
+    sides: dict[str, list[Path]] = {"a": [], "b": []}
+    for seed, shift in enumerate((-0.1, 0.0, 0.1)):
+        for side, gain in (("a", 0.0), ("b", 0.03)):
+            values = clips + shift + gain + random.normal(0, 0.02, 80)
+            queries = {f"q{place:02d}": float(value) for place, value in enumerate(values)}
+            sides[side].append(save(tmp_path / f"{side}{seed}.parquet", rows(queries)))
+    a, b = (",".join(map(str, side)) for side in sides.values())
+    (apart,), words, _ = compared(capsys, a, b)
+    (pairs,), paired_words, _ = compared(capsys, a, b, "--paired")
+    assert apart[6] == pairs[6], "the same difference"
+    assert (apart[-1], pairs[-1]) == ("no", "yes")
+    assert "--paired tells finer differences" in words
+    assert "Runs are taken in pairs, each of one seed." in paired_words
+    frames = [[run.parts["toy", "t2a"] for run in read_side(side, "student")] for side in (b, a)]
+    expected = paired_difference(*frames, "r10")
+    assert pairs[7] == f"{expected.low:+.3f} to {expected.high:+.3f}"
+
+
+def test_paired_sides_have_as_many_runs(tmp_path, capsys):
+    path = save(tmp_path / "a.parquet", rows({"q1": 0.5}))
+    other = save(tmp_path / "b.parquet", rows({"q1": 0.5}))
+    with pytest.raises(SystemExit):
+        main([f"{path},{other}", str(path), "--paired"])
+    assert "--paired: A names 2 runs, B 1" in capsys.readouterr().err
 
 
 def test_holm_by_hand():

@@ -16,11 +16,13 @@ import pytest
 import yaml
 from scipy import stats
 
+from clapline.comparison.differences import paired_difference
 from clapline.comparison.runs import RESULTS
 from clapline.comparison.tested import holm
 from clapline.errors import UserError
+from stages.report.arms import arms_of
 from stages.report.compare import main
-from stages.report.comparison import Metric, cells_of, changed, differing, metrics_of, not_alike
+from stages.report.comparison import Metric, cells_of, changed, differing, metrics_of, not_alike, short_names
 from stages.report.experiments import Experiment, Value, names_of, read_experiment
 from tests.stages.report.test_report import Page
 
@@ -46,7 +48,9 @@ def per_query(folder: Path, r10: float, rank: float) -> None:
     pq.write_table(table, folder / "reports/evaluate/per_query.parquet")
 
 
-def run_folder(folder: Path, r10: float, *, steps: int = 180, intervals: bool = True, rank: float = 3.0) -> Path:
+def run_folder(
+    folder: Path, r10: float, *, steps: int = 180, intervals: bool = True, rank: float = 3.0, seed: int = 0
+) -> Path:
     measures = {"t2a": {"r10": r10, "map10": r10 / 2}, "zero_shot": {"accuracy": 0.5}, "a2t": {"median_rank": rank}}
     metrics = {model: {"toy": measures} for model in ("student", "teacher")}
     (folder / "reports/evaluate").mkdir(parents=True)
@@ -60,7 +64,7 @@ def run_folder(folder: Path, r10: float, *, steps: int = 180, intervals: bool = 
     (folder / "reports/evaluate/intervals.json").write_text(json.dumps(rows if intervals else []))
     if intervals:
         per_query(folder, r10, rank)
-    params = {"seed": 0, "student": {"steps": steps, "weights": {"a": 1}}, "machine": {"workers": steps},
+    params = {"seed": seed, "student": {"steps": steps, "weights": {"a": 1}}, "machine": {"workers": steps},
               "report": {"title": f"{EVIL} {steps}"}}  # fmt: skip
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
@@ -87,19 +91,42 @@ def test_what_is_read(three):
 
 
 def test_what_differs(three):
-    experiments = [read_experiment(str(folder)) for folder in three]
-    assert differing(experiments) == ["student.steps"]
-    assert differing(experiments[:1] * 2) == []
-    assert changed(experiments[0], experiments[0], ["student.steps"]) == []
-    assert changed(experiments[1], experiments[0], ["student.steps", "seed"]) == [("student.steps", "240")]
-    assert {metric.key for metric in metrics_of(experiments, "student")} == set(experiments[0].metrics["student"])
+    arms = arms_of([read_experiment(str(folder)) for folder in three])
+    assert differing(arms) == ["student.steps"]
+    assert differing(arms[:1] * 2) == []
+    assert changed(arms[0], arms[0], ["student.steps"]) == []
+    assert changed(arms[1], arms[0], ["student.steps", "seed"]) == [("student.steps", "240")]
+    names = ["student.steps", "teacher.learning_rates.audio", "student.learning_rates.audio", "a.b.c"]
+    assert list(short_names(names).values()) == [*names[:3], "b.c"]
+
+
+def test_seeds_of_an_arm_stand_together(tmp_path):
+    """Three seeds of two arms; a run with nothing changed but its code is an arm of its own."""
+    folders = [run_folder(tmp_path / f"plain.{seed}", 0.5 + seed / 100, seed=seed) for seed in range(3)]
+    folders += [run_folder(tmp_path / f"long.{seed}", 0.6 + seed / 50, seed=seed, steps=240) for seed in range(3)]
+    folders.append(run_folder(tmp_path / "again", 0.5))
+    experiments = [read_experiment(str(folder)) for folder in folders]
+    arms = arms_of(experiments)
+    assert [len(arm.experiments) for arm in arms] == [3, 3, 1]
+    assert [Path(arm.name).name for arm in arms] == ["plain (3 seeds)", "long (3 seeds)", "again"]
+    assert differing(arms[:2]) == ["student.steps"]
+    assert differing(arms) == ["seed", "student.steps"]
+    key = ("toy", "t2a", "r10")
+    value, deviation = arms[1].value("student", key)
+    assert (value.estimate, deviation) == pytest.approx((0.62, 0.02))
+    difference = cells_of(arms, [Metric(key)], "student")[1][0].difference
+    frames = [[one.runs["student"].parts["toy", "t2a"] for one in arm.experiments] for arm in arms[:2]]
+    assert replace(difference, p_holm=None) == paired_difference(frames[1], frames[0], "r10")
+    assert len(difference.by_seed) == 3
 
 
 def test_differences_are_those_of_the_same_queries(three, tmp_path):
-    experiments = [read_experiment(str(folder)) for folder in (*three, run_folder(tmp_path / "worse", 0.46))]
+    experiments = [read_experiment(str(folder)) for folder in (*three, run_folder(tmp_path / "worse", 0.46, steps=9))]
+    assert {metric.key for metric in metrics_of(experiments, "student")} == set(experiments[0].metrics["student"])
+    arms = arms_of(experiments)
     metrics = [Metric(("toy", part, measure)) for part, measure in
                (("t2a", "r10"), ("zero_shot", "accuracy"), ("a2t", "median_rank"))]  # fmt: skip
-    rows = cells_of(experiments, metrics, "student")
+    rows = cells_of(arms, metrics, "student")
     assert [row[0].verdict for row in rows] == ["", "better", "better", "worse"]
     # 0.53 beside 0.50: their own intervals overlap, yet the same queries tell them apart.
     assert rows[2][0].value.low < rows[0][0].value.high
@@ -122,7 +149,7 @@ def test_a_metric_that_an_experiment_lacks_is_a_gap(three):
     experiments = [read_experiment(str(folder)) for folder in three]
     key = ("toy", "zero_shot", "accuracy")
     del experiments[1].metrics["student"][key]
-    rows = cells_of(experiments, [Metric(key)], "student")
+    rows = cells_of(arms_of(experiments), [Metric(key)], "student")
     assert [row[0].value is None for row in rows] == [False, True, False]
 
 
@@ -155,7 +182,7 @@ def test_what_p_alone_finds_is_no_more_than_that(three):
     close["r10"] += np.random.default_rng(3).normal(0.006, 0.02, len(close))
     close.to_parquet(three[2] / RESULTS)
     many = [experiments[0], read_experiment(str(three[2])), *[replace(experiments[0]) for _ in range(40)]]
-    cell = cells_of(many, [Metric(("toy", "t2a", "r10"))], "student")[1][0]
+    cell = cells_of(arms_of(many), [Metric(("toy", "t2a", "r10"))], "student")[1][0]
     assert (cell.verdict, cell.difference.survives) == ("better", False)
 
 
@@ -206,7 +233,7 @@ def test_an_experiment_of_a_revision(three, tmp_path, monkeypatch, capsys):
 def test_without_results_per_query_nothing_is_said(tmp_path):
     folders = [run_folder(tmp_path / name, value, intervals=False) for name, value in (("a", 0.1), ("b", 0.9))]
     experiments = [read_experiment(str(folder)) for folder in folders]
-    cells = cells_of(experiments, [Metric(("toy", "t2a", "r10"))], "student")
+    cells = cells_of(arms_of(experiments), [Metric(("toy", "t2a", "r10"))], "student")
     assert [(row[0].verdict, row[0].difference) for row in cells] == [("", None)] * 2
 
 
