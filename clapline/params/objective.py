@@ -53,8 +53,8 @@ class Contrastive(Section):
             raise ValueError(f"form {self.form} knows right and wrong captions only: targets must be hard")
         if self.form in PAIRWISE and self.targets == "soft" and self.soft != "raw":
             raise ValueError(
-                f"form {self.form} judges pairs one by one: soft must be raw, a similarity as a probability, or targets "
-                "must be hard"
+                f"form {self.form} judges pairs one by one: soft must be raw, a similarity as a probability, "
+                "or targets hard"
             )
         if self.form in PAIRWISE and self.targets == "relevance" and self.relevance == "listwise":
             raise ValueError(
