@@ -71,6 +71,8 @@ def test_the_report_opens_from_disk(report, size, scheme):
         assert page.title() == "A run"
         # Tables scroll in themselves: the page never scrolls sideways.
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        headline = page.locator("[aria-label='Student and teacher']")
+        assert size == PHONE or headline.evaluate("table => table.scrollWidth <= table.clientWidth")
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 31)"}[scheme]
         watched.wait_for("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
