@@ -57,7 +57,7 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, 
         f"{count} comparisons were made; about 5 % of them ({LEVEL * count:.1f}) would look different uncorrected if A "
         f"and B did not differ at all. Not significant either way: {count - len(significant)}.",
     ]
-    if LEVEL * (resamples + 1) < 2 * count:
+    if not paired and LEVEL * (resamples + 1) < 2 * count:
         least = int(2 * count / LEVEL)
         said.append(
             f"With {resamples} resamples none of so many can survive the correction: take {least}, or fewer parts."
@@ -74,7 +74,7 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, 
             else "The runs of A and B are drawn apart; where both name the same seeds in the same order, --paired "
             "tells finer differences."
         )
-    if 2 in runs:
+    if 2 in runs and not paired:
         said.append("Two runs say little of how far runs differ: such intervals are too narrow.")
     return " ".join(said)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from statistics import fmean, stdev
 
+from clapline.comparison.paired import mean_and_deviation
 from stages.report.experiments import Experiment, Key, Value
 
 _SEED = "seed"
@@ -44,8 +44,8 @@ class Arm:
         found = [one for one in (experiment.metrics[model].get(key) for experiment in self.experiments) if one]
         if len(found) < 2:
             return (found[0] if found else None), None
-        estimates = [one.estimate for one in found]
-        return Value(fmean(estimates)), stdev(estimates)
+        mean, deviation = mean_and_deviation([one.estimate for one in found])
+        return Value(mean), deviation
 
 
 def arms_of(experiments: Sequence[Experiment]) -> list[Arm]:

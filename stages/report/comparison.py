@@ -64,7 +64,7 @@ class Cell:
 
     @property
     def verdict(self) -> str:
-        """Return better or worse where the 95 % interval of the difference leaves out 0, else an empty text."""
+        """Return better or worse where the difference is significant by itself, else an empty text."""
         if self.difference is None or not self.difference.significant:
             return ""
         return "better" if self.difference.estimate > 0 else "worse"
