@@ -16,7 +16,7 @@ from clapline.progress import tracked
 from clapline.storage import atomic_folder, write_text
 from stages.report.arms import arms_of
 from stages.report.comparison import cells_of, changed, differing, draw, metrics_of, not_alike, short_names, value_of
-from stages.report.experiments import finished_experiments, read_experiment
+from stages.report.experiments import commit_of, finished_experiments, read_experiment
 from stages.report.headline import MODELS
 from stages.report.page import STYLE, TEMPLATES, environment
 
@@ -33,9 +33,10 @@ def main() -> None:
     names = given.experiments or finished_experiments()
     if len(names) < 2:
         raise UserError(f"only {', '.join(names)} to compare; name two, or run some: dvc exp run -S student.steps=240")
-    places = [Path(name).resolve() if Path(name).is_dir() else name for name in names]
-    if len(set(places)) < len(places):
-        raise UserError("an experiment is named twice")
+    places = [str(Path(name).resolve()) if Path(name).is_dir() else commit_of(name) for name in names]
+    twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise UserError(f"{', '.join(twice)} are one experiment, which is named twice")
     if given.out.is_dir() and any(given.out.iterdir()) and not (given.out / SORTING.name).is_file():
         raise UserError(f"{given.out} holds other files, which the page would replace; name an empty folder by --out")
     experiments = [read_experiment(name) for name in tracked(names, "reading")]

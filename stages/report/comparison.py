@@ -63,7 +63,7 @@ class Cell:
     difference: Difference | None = None
 
     @property
-    def verdict(self) -> str:
+    def direction(self) -> str:
         """Return better or worse where the difference is significant by itself, else an empty text."""
         if self.difference is None or not self.difference.significant:
             return ""

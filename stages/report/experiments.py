@@ -58,19 +58,35 @@ def read_experiment(name: str) -> Experiment:
         return _read(name, Path(made))
 
 
+def commit_of(name: str) -> str:
+    """Return the hash of the commit that a git revision or an experiment of DVC names.
+
+    Raises:
+        UserError: there is no such revision here, or no repository.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.scm import NoSCMError, SCMError, resolve_rev
+
+    try:
+        with Repo() as repository:  # closed again where the name is wrong, which Repo(rev=name) would not be
+            return str(resolve_rev(repository.scm, name))
+    except (NotDvcRepoError, NoSCMError):
+        raise UserError(f"{name} is no folder, and there is no DVC repository here to look a revision up in") from None
+    except SCMError:
+        raise UserError(f"{name} is neither a folder nor a revision nor an experiment (dvc exp list) here") from None
+
+
 def _fetch(name: str, folder: Path) -> None:
     """Put the files of a revision into a folder. One look at its pipeline serves them all: that takes seconds."""
-    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
-    from dvc.scm import SCMError
     from dvc_data.index import DataIndexDirError
 
     try:
-        repository = Repo(rev=name)
-    except NotDvcRepoError:
-        raise UserError(f"{name} is no folder, and there is no DVC repository here to look a revision up in") from None
-    except (SCMError, DvcException):
-        raise UserError(f"{name} is neither a folder nor a revision nor an experiment (dvc exp list) here") from None
+        repository = Repo(rev=commit_of(name))
+    except DvcException:
+        raise UserError(f"{name}: there was no pipeline of DVC yet at this revision") from None
     with repository:
         for path in (METRICS, INTERVALS, PARAMS, RESULTS):
             try:

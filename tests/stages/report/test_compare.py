@@ -127,7 +127,7 @@ def test_differences_are_those_of_the_same_queries(three, tmp_path):
     metrics = [Metric(("toy", part, measure)) for part, measure in
                (("t2a", "r10"), ("zero_shot", "accuracy"), ("a2t", "median_rank"))]  # fmt: skip
     rows = cells_of(arms, metrics, "student")
-    assert [row[0].verdict for row in rows] == ["", "better", "better", "worse"]
+    assert [row[0].direction for row in rows] == ["", "better", "better", "worse"]
     # 0.53 beside 0.50: their own intervals overlap, yet the same queries tell them apart.
     assert rows[2][0].value.low < rows[0][0].value.high
     frames = [one.runs["student"].parts["toy", "t2a"] for one in experiments]
@@ -140,7 +140,7 @@ def test_differences_are_those_of_the_same_queries(three, tmp_path):
     # Corrected for six tests: of three experiments in two metrics.
     tested = [cell.difference for row in rows[1:] for cell in row[:2]]
     assert [one.p_holm for one in tested] == holm([one.p_value for one in tested])
-    assert [row[1].verdict for row in rows] == [""] * 4
+    assert [row[1].direction for row in rows] == [""] * 4
     # A median is no mean over queries.
     assert [row[2].difference for row in rows] == [None] * 4
 
@@ -175,6 +175,19 @@ def test_the_page(three, tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_a_page_without_chief_metrics_has_its_tables_and_no_picture(three, tmp_path, monkeypatch):
+    for folder in three:
+        read = json.loads((folder / "reports/metrics.json").read_text())
+        kept = {model: {"toy": {"t2a": {"r10": of["toy"]["t2a"]["r10"]}}} for model, of in read.items()}
+        (folder / "reports/metrics.json").write_text(json.dumps(kept))
+    call(*map(str, three), "--out", str(tmp_path / "out"), monkeypatch=monkeypatch)
+    html = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    assert not [tag for tag, _ in Page(html).tags if tag == "img"]
+    assert html.count("▲ +0.20") == 2
+    assert "None of the chief metrics was measured" in html
+    assert 'id="pictures"' not in html
+
+
 def test_what_p_alone_finds_is_no_more_than_that(three):
     """Forty more experiments of the same make the correction strict: a small difference no longer outlasts it."""
     experiments = [read_experiment(str(folder)) for folder in three]
@@ -183,7 +196,7 @@ def test_what_p_alone_finds_is_no_more_than_that(three):
     close.to_parquet(three[2] / RESULTS)
     many = [experiments[0], read_experiment(str(three[2])), *[replace(experiments[0]) for _ in range(40)]]
     cell = cells_of(arms_of(many), [Metric(("toy", "t2a", "r10"))], "student")[1][0]
-    assert (cell.verdict, cell.difference.survives) == ("better", False)
+    assert (cell.direction, cell.difference.survives) == ("better", False)
 
 
 def test_experiments_that_were_asked_otherwise_are_named(three):
@@ -230,22 +243,33 @@ def test_an_experiment_of_a_revision(three, tmp_path, monkeypatch, capsys):
         read_experiment("nowhere")
 
 
+def test_a_revision_and_its_hash_are_one_experiment(three, monkeypatch, capsys):
+    monkeypatch.chdir(three[0])
+    for words in ("git init -q", "dvc init -q", "git add .", "git -c user.name=a -c user.email=a@b commit -qm one"):
+        subprocess.run([sys.executable, "-m", *words.split()] if words[0] == "d" else words.split(), check=True)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    with pytest.raises(SystemExit):
+        call("HEAD", str(three[1]), commit.stdout.strip(), monkeypatch=monkeypatch)
+    assert f"HEAD, {commit.stdout.strip()} are one experiment" in capsys.readouterr().err
+
+
 def test_without_results_per_query_nothing_is_said(tmp_path):
     folders = [run_folder(tmp_path / name, value, intervals=False) for name, value in (("a", 0.1), ("b", 0.9))]
     experiments = [read_experiment(str(folder)) for folder in folders]
     cells = cells_of(arms_of(experiments), [Metric(("toy", "t2a", "r10"))], "student")
-    assert [(row[0].verdict, row[0].difference) for row in cells] == [("", None)] * 2
+    assert [(row[0].direction, row[0].difference) for row in cells] == [("", None)] * 2
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["nowhere"], "only nowhere to compare"),
-        (["a", "a"], "named twice"),
-        (["a", "b"], "neither a folder nor"),
+        (["tests", "./tests"], "tests, ./tests are one experiment, which is named twice"),
+        (["a", "b"], "a is no folder, and there is no DVC repository here"),
     ],
 )
 def test_bad_names_are_refused(words, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "tests").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         call(*words, monkeypatch=monkeypatch)
