@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run study search setup setup-tests test test-quick lint deps cards objectives clean help
+.PHONY: run study search setup setup-tests test test-quick lint deps cards objectives results clean help
 
 run: setup  ## set up, then run the pipeline of params.yaml (only what changed)
 	dvc repro
@@ -64,6 +64,9 @@ cards: setup  ## rewrite docs/datasets.md from the cards of the datasets
 
 objectives: setup  ## rewrite docs/objectives.md from the docstrings of the objectives
 	$(BIN)/python tools/objective_pages.py
+
+results: setup  ## rewrite the tables of docs/results.md from docs/studies
+	$(BIN)/python tools/study_tables.py
 
 clean:  ## remove what the pipeline made (not the stores in .work)
 	rm -rf data models reports/*/ reports/index.html
