@@ -33,14 +33,7 @@ MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
         "contrastive",
         ("targets", "beta", "soft", "soft_temperature", "relevance", "relevance_temperature", "relevance_model"),
     ),
-    "paraphrase": ("paraphrase", ()),
-    "distillation": ("distillation", ()),
-    "clusters": ("clusters", ()),
-    "inclusion": ("inclusion", ()),
-    "hierarchy": ("hierarchy", ()),
-    "repulsion": ("repulsion", ()),
-    "bottleneck": ("bottleneck", ()),
-}
+} | {name: (name, ()) for name in Objective.model_fields if name != "contrastive"}
 FORMS = {
     "sigmoid": "contrastive.form: sigmoid",
     "gaussian": "contrastive.form: probabilistic",

@@ -2,7 +2,8 @@
 
 A and B are each one run, or several separated by commas (seeds of one experiment). A run is a folder (a checkout, its
 reports/evaluate, or the file per_query.parquet itself), or a git revision or DVC experiment of the repository here; a
-name that is both is the folder. Prints B - A with 95 % intervals as a Markdown table, and what it says in words.
+name that is both is the folder. Prints B - A with 95 % intervals as a Markdown table, and what it says in words: of the
+measures that the report tells, one per part; of others by --parts, --measures, --all. What is printed is corrected for.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clapline.comparison.paired import Comparison, compare_runs, mean_and_deviation
-from clapline.comparison.runs import LeftOut, asked_otherwise, left_out, read_side
+from clapline.comparison.runs import ASKED, LeftOut, Run, asked_otherwise, left_out, read_side
 from clapline.comparison.tested import LEVEL
 from clapline.errors import UserError, door
 from clapline.storage import write_json
+from stages.evaluate.words import told_measure
 
 HEADER = ("dataset", "part", "measure", "queries", "A", "B", "B − A", "95 % interval", "p", "Holm")
 
@@ -41,10 +43,10 @@ def _side(values: Sequence[float]) -> str:
     return f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f} ({len(values)})"
 
 
-def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, *, paired: bool = False) -> str:
-    """Return what the table says: better, worse, what of it chance may explain, what intervals cover."""
+def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, *, paired: bool = False) -> list[str]:
+    """Return what the table says, line by line: better, worse, what chance may explain, what intervals cover."""
     if not resamples:
-        return f"{len(results)} comparisons without resamples: nothing is said of significance."
+        return [f"{len(results)} comparisons without resamples: nothing is said of significance."]
     count, significant = len(results), [one for one in results if one.significant]
     kept = [one for one in significant if one.survives]
     uncorrected = [one for one in significant if not one.survives]
@@ -76,7 +78,7 @@ def words(results: Sequence[Comparison], runs: tuple[int, int], resamples: int, 
         )
     if 2 in runs and not paired:
         said.append("Two runs say little of how far runs differ: such intervals are too narrow.")
-    return " ".join(said)
+    return said
 
 
 def _better(one: Comparison) -> bool:
@@ -95,13 +97,24 @@ def _listed(title: str, results: Sequence[Comparison], chosen: Callable[[Compari
     return f"{title} {named or 'nothing'}."
 
 
+def _told(run: Run) -> Run:
+    """Return a run with the parts that the report tells, each with the measure that it tells."""
+    parts = {}
+    for (dataset, part), frame in run.parts.items():
+        told = told_measure(part)
+        if told in frame:
+            parts[dataset, part] = frame[[*(name for name in ASKED if name in frame), told]]
+    return Run(run.name, parts)
+
+
 def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", metavar="A", help="run, or runs separated by commas")
     parser.add_argument("b", metavar="B", help="what is compared with A")
     parser.add_argument("--model", default="student", help="model of both sides (default: %(default)s)")
-    parser.add_argument("--parts", default="", help="parts to compare, separated by commas (default: all)")
-    parser.add_argument("--measures", default="", help="measures, separated by commas (default: all)")
+    parser.add_argument("--parts", default="", help="parts to compare, separated by commas, in all measures")
+    parser.add_argument("--measures", default="", help="measures to compare, separated by commas, in all parts")
+    parser.add_argument("--all", action="store_true", help="all measures of all parts")
     parser.add_argument(
         "--paired", action="store_true", help="the first runs of A and B share a seed, so do the second, and so on"
     )
@@ -136,10 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"{given.a} and {given.b} share no query of {given.model}")
     if given.paired and len(a) != len(b):
         raise UserError(f"--paired: A names {len(a)} runs, B {len(b)}; name those of the same seeds in the same order")
+    told = not (given.all or given.parts or given.measures)
+    if told:
+        a, b = ([_told(run) for run in side] for side in (a, b))
     results = compare_runs(a, b, given.resamples, given.seed, measures, paired=given.paired)
     unknown = [name for name in measures if name not in {one.measure for one in results}]
     if unknown or not results:
-        raise UserError(f"{given.a} and {given.b} share no measure {', '.join(unknown)}".rstrip())
+        which = "that the report tells; --all compares the others" if told else ", ".join(unknown)
+        raise UserError(f"{given.a} and {given.b} share no measure {which}".rstrip())
     missing = left_out(a, b, measures)
     _say_what_is_left_out(missing)
     for words_of_part in asked_otherwise(a, b):
@@ -151,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(given.json, {**sides, **asked, **found})
     print(f"A: {given.a}; B: {given.b}; model: {given.model}\n")
     print(table(results))
-    print(f"\n{words(results, (len(a), len(b)), given.resamples, paired=given.paired)}")
+    print("", *words(results, (len(a), len(b)), given.resamples, paired=given.paired), sep="\n")
 
 
 if __name__ == "__main__":

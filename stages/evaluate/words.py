@@ -73,7 +73,7 @@ def protocol_words(protocol: Protocol) -> str:
 
 def verdicts(results: list[Result]) -> list[tuple[Result, str]]:
     """Return the results of one dataset that are told, one per part, and what Holm's correction over them leaves."""
-    chosen = [result for result in results if _told_measure(result.part) == result.measure]
+    chosen = [result for result in results if told_measure(result.part) == result.measure]
     corrected = holm([1.0 if result.p_value is None else result.p_value for result in chosen])
     return [
         (
@@ -118,7 +118,8 @@ def told(dataset: str, results: list[Result]) -> list[str]:
     return [f"{dataset}. {said[0]}", *said[1:]] if said else []
 
 
-def _told_measure(part: str) -> str | None:
+def told_measure(part: str) -> str | None:
+    """Return the measure of a part that the report tells in words, None where it tells none."""
     if part.startswith(TWIN):
         return "accuracy"
     return "r10" if stress_kind(part) else _TOLD.get(part)

@@ -40,12 +40,12 @@ def save(path: Path, *parts: list[dict]) -> Path:
 
 
 def compared(capsys, *words) -> tuple[list[list[str]], str, str]:
-    """Return the cells of the table, the last paragraph, and what was said on standard error."""
-    main([str(word) for word in words])
+    """Return the cells of the table of all measures, what stands below it, and what was said on standard error."""
+    main([*map(str, words), "--all"])
     said = capsys.readouterr()
     lines = said.out.splitlines()
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
-    return table[2:], lines[-1], said.err
+    return table[2:], " ".join(lines[lines.index("", 2) + 1 :]), said.err
 
 
 def refused(capsys, *words) -> str:
@@ -133,6 +133,30 @@ def test_a_planted_improvement_is_found_and_named(tmp_path, capsys):
     swapped, _, _ = compared(capsys, b, a)
     assert [float(row[6]) for row in swapped] == [-float(row[6]) for row in table]
     assert [row[8:] for row in swapped] == [row[8:] for row in table]
+
+
+def test_unasked_one_measure_per_part_is_told_and_corrected_for(tmp_path, capsys):
+    """As many tests as rows: measures that say nearly the same do not bury a difference under the correction."""
+    random = np.random.default_rng(2)
+    parts = (("t2a", "map10"), ("t2a_level2", "r10"), ("twin_noun", "accuracy"), ("t2a_drop2", "r10"))
+
+    def side(name: str, mean: float) -> Path:
+        every = [rows({f"q{place}": random.normal(mean, 0.1) for place in range(100)}, *part) for part in parts]
+        every[0] = [row | {"r1": row["map10"] / 2} for row in every[0]]
+        return save(tmp_path / f"{name}.parquet", *every)
+
+    sides = side("a", 0.40), side("b", 0.43)
+    main([*map(str, sides), "--json", str(tmp_path / "told.json")])
+    assert "3 comparisons were made" in capsys.readouterr().out
+    told = json.loads((tmp_path / "told.json").read_text())["results"]
+    assert [(one["part"], one["measure"]) for one in told] == [
+        ("t2a", "map10"),
+        ("t2a_level2", "r10"),
+        ("twin_noun", "accuracy"),
+    ]
+    assert [one["p_holm"] for one in told] == holm([one["p_value"] for one in told])
+    every, _, _ = compared(capsys, *sides)
+    assert len(every) == 5
 
 
 def test_several_runs_show_mean_deviation_and_number(tmp_path, capsys):
@@ -240,7 +264,7 @@ def test_a_second_run_gives_the_same_bytes_and_another_seed_does_not(tmp_path, c
     paths = [save(tmp_path / f"{place}.parquet", rows(value)) for place, value in enumerate(values)]
     out = tmp_path / "all.json"
     for seed in (0, 0, 1):
-        main([str(paths[0]), f"{paths[1]},{paths[2]}", "--json", str(out), "--seed", str(seed)])
+        main([str(paths[0]), f"{paths[1]},{paths[2]}", "--all", "--json", str(out), "--seed", str(seed)])
         written.append((capsys.readouterr().out, out.read_bytes().replace(b'"seed": 1', b'"seed": 0')))
     assert written[0] == written[1]
     assert written[0][1] != written[2][1]
@@ -270,7 +294,8 @@ def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
     assert "differ in toy t2a" in refused(capsys, "a.parquet", "a.parquet,clips.parquet")
     assert "a run counts once" in refused(capsys, "a.parquet", "a.parquet,a.parquet")
     assert "empty run" in refused(capsys, "a.parquet,", "a.parquet")
-    assert "share no measure" in refused(capsys, "a.parquet", "precise.parquet")
+    assert "share no measure that the report tells; --all" in refused(capsys, "a.parquet", "precise.parquet")
+    assert "share no measure\n" in refused(capsys, "a.parquet", "precise.parquet", "--all")
     assert "share no measure r5" in refused(capsys, "a.parquet", "a.parquet", "--measures", "r10,r5")
     assert "no part a2t; there is: t2a" in refused(capsys, "a.parquet", "a.parquet", "--parts", "t2a,a2t")
     assert "no model teacher; there is: student" in refused(capsys, "a.parquet", "a.parquet", "--model", "teacher")
