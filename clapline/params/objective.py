@@ -34,7 +34,9 @@ class Contrastive(Section):
     )
     relevance_temperature: float = Field(0.05, gt=0, le=100, description="of listwise")
     relevance_model: str | None = Field(
-        None, description="sentence encoder that compares captions; null: the frozen text tower"
+        None,
+        description="sentence encoder that compares captions (all-MiniLM-L6-v2 is packaged); null: the text tower, "
+        "which must be frozen",
     )
     margin: float = Field(0.2, ge=0, le=2, description="of the triplet forms, in cosines")
     omega: float = Field(20.0, ge=0, le=1000, description="sharpness of the prior (form prior); 0: softmax")

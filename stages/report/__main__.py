@@ -11,7 +11,7 @@ from clapline.params.report import Report
 from clapline.storage import atomic_folder, read_json, write_text
 from stages.report.chapters import Placed, copy_files, named_file, read_chapters
 from stages.report.facts import parameters, versions
-from stages.report.headline import compare, others
+from stages.report.headline import compare, in_words, others
 from stages.report.page import SCRIPT, STYLE, render
 from stages.report.plots import has_plots, plot_name, write_library, write_plot
 
@@ -39,6 +39,8 @@ def main() -> None:
             write_library(site)
     page = render(settings.title, chapters, comparisons, others(metrics, comparisons), parameters(params), versions())
     write_text(REPORTS / "index.html", page)
+    for line in in_words(comparisons):
+        print(f"report: {line}")
     print(f"report: {len(chapters)} chapters in {REPORTS}/index.html")
 
 

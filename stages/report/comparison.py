@@ -86,7 +86,9 @@ def differing(arms: Sequence[Arm]) -> list[str]:
 
 
 def changed(arm: Arm, first: Arm, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return which of the parameters have another value than in the first arm, with that value."""
+    """Return which of the parameters have another value than in the first arm, with that value; of the first all."""
+    if arm is first:
+        return [(name, value_of(first, name)) for name in names]
     return [(name, arm.params.get(name, "–")) for name in names if value_of(arm, name) != value_of(first, name)]
 
 

@@ -114,6 +114,15 @@ def highlights(comparisons: list[Comparison]) -> list[Comparison]:
     return (chief or comparisons)[:_LARGE]
 
 
+def in_words(comparisons: list[Comparison]) -> list[str]:
+    """Return the highlights as lines of text, for a terminal."""
+    return [
+        f"{item.dataset}, {item.task}, {item.name}: student {item.student:.3f}, teacher {item.teacher:.3f}"
+        + (f" ({item.verdict})" if item.verdict else "")
+        for item in highlights(comparisons)
+    ]
+
+
 def others(metrics: dict[str, Any], comparisons: list[Comparison]) -> list[tuple[str, float]]:
     """Return the leaves of metrics.json that are in no comparison: (dotted path, value)."""
     shown = {(model, item.dataset, item.part, item.measure) for model in MODELS for item in comparisons}

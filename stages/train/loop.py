@@ -320,7 +320,8 @@ class Trainer:
 
     def _say(self, row: dict[str, float]) -> None:
         self._said = time.monotonic()
-        shown = {name: value for name, value in row.items() if name != "step" and not name.startswith(FIGURES)}
+        left_out = ("step", "learning_rate_", *FIGURES)  # the curve has them
+        shown = {name: value for name, value in row.items() if not name.startswith(left_out)}
         values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         clips = self.settings.batch_size * self.settings.accumulation
         spent = self._clock.words(clips, self.steps - row["step"]) if self._clock.steps else ""

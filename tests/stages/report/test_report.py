@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -112,7 +113,7 @@ def interval(measure: str, estimate: float, low: float | None, high: float | Non
     return {"dataset": "made", "part": "t2a", "measure": measure, "chance": 0.0125, "student_minus_teacher": gap}
 
 
-def test_headline_shows_difference_and_verdict(report_folders):
+def test_headline_shows_difference_and_verdict(report_folders, capsys):
     """The verdict is evaluate's, which corrects for all that it tells: an interval alone gives none."""
     write_json(
         report_folders / "evaluate/intervals.json",
@@ -123,7 +124,9 @@ def test_headline_shows_difference_and_verdict(report_folders):
     for expected in ("+0.100", "−0.050", "+0.050 … +0.150", "0.612", "0.0125", "mAP@10"):
         assert expected in html
     verdicts = [part.split("</td>")[0] for part in html.split('<td class="verdict">')[1:]]
-    assert sorted(verdicts) == ["better", "–"]
+    assert sorted(verdicts) == ["better", "not tested"]
+    (line,) = re.findall(r"^report: .+ mAP@10: (.+)$", capsys.readouterr().out, re.MULTILINE)
+    assert line == "student 0.400, teacher 0.300 (better)"
 
 
 def test_same_input_same_bytes_and_nothing_old_stays(report_folders):

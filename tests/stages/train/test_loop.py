@@ -95,8 +95,11 @@ def test_a_run_that_another_process_finished_is_taken_over(trainer, monkeypatch)
     assert torch.equal(weights_of(first.clap), weights_of(second.clap))
 
 
-def test_live_curves_show_what_the_history_has(trainer, tmp_path):
+def test_live_curves_show_what_the_history_has(trainer, tmp_path, capsys):
     history = train(trainer({"steps": 20}, live=tmp_path / "live"))
+    said = capsys.readouterr().err
+    assert "logit_scale" in said
+    assert "learning_rate" not in said, "rates are for the curve: a line of progress is to be read"
     for name in ("loss", "logit_scale", "learning_rate_text", "gradient_norm"):
         shown = pd.read_csv(tmp_path / f"live/plots/metrics/{name}.tsv", sep="\t")
         assert list(shown.step) == [10, 20]
