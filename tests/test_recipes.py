@@ -1,4 +1,4 @@
-"""Recipes are valid and whole and say what they differ in; experiments that docs/recipes.md names are valid changes."""
+"""Recipes are valid and whole and say what they differ in; experiments that documents name are valid changes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ MINIS = [path for path in RECIPES if path.stem.endswith("-mini")]
 STUDIES = ("everything", "prolap", "robustclap", "thesis", "unsupervised")
 # Lines that are new only because a flow mapping of params.yaml stands in block form, so that `-S` reaches its keys.
 UNCHANGED = ("form:", "epsilon:", "sharpness:", "variant:", "margin:")
-DOCUMENT = ROOT / "docs" / "recipes.md"
+DOCUMENTS = (ROOT / "docs" / "recipes.md", ROOT / "README.md")
 FENCE = re.compile(r"^```sh ([a-z -]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ARMS = [
     (recipe, line)
-    for recipes, lines in FENCE.findall(DOCUMENT.read_text(encoding="utf-8"))
+    for document in DOCUMENTS
+    for recipes, lines in FENCE.findall(document.read_text(encoding="utf-8"))
     for line in lines.splitlines()
     for recipe in recipes.split()
 ]
@@ -92,7 +93,8 @@ def test_arm_is_a_valid_change(recipe, line, tmp_path):
     assert words[:4] == ["dvc", "exp", "run", "-n"]
     assert words[5::2] == ["-S"] * len(words[6::2])
     path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    source = ROOT / "params.yaml" if recipe == "params" else ROOT / "recipes" / f"{recipe}.yaml"
+    path.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     before = values(path)
     apply_overrides(path, words[6::2])
     check_params(path)
