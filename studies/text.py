@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class Part:
 
 Differences = Mapping[tuple[str, str], Difference]
 
+_NAMED = 6  # differences that are named one by one in the words of a page
+
 
 def words(study: Study, verdicts: Sequence[Verdict], differences: Mapping[str, Differences]) -> list[str]:
     """Return what held and what did not, a sentence per outcome, and what of the tables is more than chance."""
@@ -41,10 +44,14 @@ def words(study: Study, verdicts: Sequence[Verdict], differences: Mapping[str, D
         if of:
             said.append(f"{title}: {'; '.join(of)}.")
     for dataset, found in differences.items():
-        sure = [f"{arm} {column} {signed(one.estimate)}" for (arm, column), one in found.items() if one.survives]
+        sure = {(arm, column): one for (arm, column), one in found.items() if one.survives}
+        if len(sure) <= _NAMED:
+            named = [f"{arm} {column} {signed(one.estimate)}" for (arm, column), one in sure.items()]
+        else:  # the table has them, marked
+            named = [f"{count} of {arm}" for arm, count in Counter(arm for arm, _ in sure).items()]
         said.append(
             f"On {dataset} {len(sure)} of {len(found)} differences to a control outlast Holm's correction"
-            f"{': ' if sure else ''}{', '.join(sure)}."
+            f"{': ' if sure else ''}{', '.join(named)}."
         )
     return said
 

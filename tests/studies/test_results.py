@@ -188,6 +188,14 @@ def test_the_words_tell_what_held_and_what_did_not(measured):
     assert said[3].startswith("On toy 2 of 2 differences to a control outlast Holm's correction: better R@10 +0.")
 
 
+def test_many_differences_are_counted_by_arm_and_few_are_named(measured):
+    one = against_control(STUDY, measured, "toy")["better", "R@10"]
+    found = {(arm, f"R@{k}"): one for arm in ("better", "other") for k in (1, 5, 10)}
+    assert words(STUDY, [], {"toy": found})[0].count("R@") == 6
+    (said,) = words(STUDY, [], {"toy": found | {("other", "mAP"): one}})
+    assert said == "On toy 7 of 7 differences to a control outlast Holm's correction: 3 of better, 4 of other."
+
+
 def test_the_page_as_markdown_and_html(measured, tmp_path):
     draw(STUDY, against_control(STUDY, measured, "toy"), tmp_path / "small_1.svg")
     parts = [*page_of(measured), Part("Drawn", figure="small_1.svg")]
