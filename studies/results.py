@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clapline.comparison.differences import Difference, corrected, paired_difference
-from clapline.comparison.runs import CLIPS, Key, Run, read_side
+from clapline.comparison.runs import CLIPS, Key, Run, one_side, read_table, run_of
 from studies.definition import TEACHER, Claim, Column, Study
 
 HELD, REFUTED, OPEN, UNKNOWN = "held", "did not hold", "not resolved", "not measured"
@@ -42,8 +42,11 @@ def read_arm(revisions: Mapping[int, str]) -> Measured:
         revisions: seed → git revision of its experiment, or a folder.
     """
     seeds = tuple(sorted(revisions))
-    names = ",".join(revisions[seed] for seed in seeds)
-    student, teacher = (tuple(map(with_drops, read_side(names, model))) for model in ("student", TEACHER))
+    tables = [(revisions[seed], read_table(revisions[seed])) for seed in seeds]
+    student, teacher = (
+        tuple(with_drops(run) for run in one_side([run_of(name, table, model) for name, table in tables]))
+        for model in ("student", TEACHER)
+    )
     return Measured(seeds, student, teacher)
 
 

@@ -57,7 +57,11 @@ def read_side(names: str, model: str, parts: Sequence[str] = ()) -> list[Run]:
     repeated = sorted({name for name in given if given.count(name) > 1})
     if repeated:
         raise UserError(f"{names}: {', '.join(repeated)} stands there twice; a run counts once")
-    runs = [read_run(name, model, parts) for name in given]
+    return one_side([read_run(name, model, parts) for name in given])
+
+
+def one_side(runs: list[Run]) -> list[Run]:
+    """Return runs as they are; raises UserError where one was asked other queries than the first."""
     for run in runs[1:]:
         _refuse_other_queries(runs[0], run)
     return runs
@@ -65,7 +69,11 @@ def read_side(names: str, model: str, parts: Sequence[str] = ()) -> list[Run]:
 
 def read_run(name: str, model: str, parts: Sequence[str] = ()) -> Run:
     """Return one run: of a folder, file, git revision or DVC experiment. Raises as `read_side`."""
-    table = _read_table(name)
+    return run_of(name, read_table(name), model, parts)
+
+
+def run_of(name: str, table: pa.Table, model: str, parts: Sequence[str] = ()) -> Run:
+    """Return the run of one model out of the table that `read_table` gave for the name. Raises as `read_side`."""
     chosen = table.filter(pc.field("model") == model)
     if not chosen.num_rows:
         raise UserError(f"{name}: no model {model}; there is: {_listed(table['model'])}")
@@ -91,8 +99,11 @@ def _listed(column: pa.ChunkedArray) -> str:
     return ", ".join(sorted(set(column.to_pylist()))) or "nothing"
 
 
-def _read_table(name: str) -> pa.Table:
-    """Return the columns that a comparison needs: keys, clips, rank (the last, as float) and every float."""
+def read_table(name: str) -> pa.Table:
+    """Return the columns that a comparison needs: keys, clips, rank (the last, as float) and every float.
+
+    Of a revision that takes seconds, for DVC reads its whole pipeline. Raises as `read_side`.
+    """
     source = _source(name)
     try:
         with pq.ParquetFile(source) as file:
