@@ -43,7 +43,7 @@ def tables(pages: dict[str, str]) -> str:
             raise SystemExit(f"docs/studies/{name}.md does not say its commit, trials and seeds")
         parts.append(f"### [{name}](studies/{name}.md)\n")
         parts.append(f"    {_command(name, page, made[3])}\n\n{made[2]} trials, code of commit {made[1]}.\n")
-        datasets = re.findall(r"^## Results on (.+)$", page, flags=re.MULTILINE)
+        datasets = _datasets(page)
         for dataset in datasets:
             if len(datasets) > 1:
                 parts.append(f"On {dataset}:\n")
@@ -53,11 +53,15 @@ def tables(pages: dict[str, str]) -> str:
 
 def _command(name: str, page: str, seeds: str) -> str:
     """Return the line that runs the arms of a page: all that its study has need not be named."""
-    ran = list(dict.fromkeys(arm for part in re.findall(r"^## Results on (.+)$", page, flags=re.MULTILINE)
-                             for arm in _arms(page, f"Results on {part}") if arm != "teacher"))  # fmt: skip
+    found = [arm for dataset in _datasets(page) for arm in _arms(page, f"Results on {dataset}")]
+    ran = [arm for arm in dict.fromkeys(found) if arm != "teacher"]
     chosen = "" if set(ran) == set(_arms(page, "Arms")) else f" --arms {' '.join(ran)}"
     wanted = "" if seeds == "0, 1, 2" else f" --seeds {seeds.replace(',', '')}"
     return f'OMP_NUM_THREADS=1 make study NAME={name} STUDY="--jobs 2{chosen}{wanted}"'
+
+
+def _datasets(page: str) -> list[str]:
+    return re.findall(r"^## Results on (.+)$", page, flags=re.MULTILINE)
 
 
 def _arms(page: str, head: str) -> list[str]:

@@ -70,6 +70,12 @@ def run_folder(
     return folder
 
 
+def commit_all() -> None:
+    """Make a repository of git and DVC here and commit what lies in it."""
+    for words in ("git init -q", "dvc init -q", "git add .", "git -c user.name=a -c user.email=a@b commit -qm one"):
+        subprocess.run([sys.executable, "-m", *words.split()] if words[0] == "d" else words.split(), check=True)
+
+
 def call(*words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["compare", *words])
     main()
@@ -225,8 +231,7 @@ def test_a_damaged_file_of_results_is_told(three, capsys):
 def test_an_experiment_of_a_revision(three, tmp_path, monkeypatch, capsys):
     """The files of a commit, looked up as those of a folder are; what a commit lacks is said."""
     monkeypatch.chdir(three[0])
-    for words in ("git init -q", "dvc init -q", "git add .", "git -c user.name=a -c user.email=a@b commit -qm one"):
-        subprocess.run([sys.executable, "-m", *words.split()] if words[0] == "d" else words.split(), check=True)
+    commit_all()
     here, committed = read_experiment("."), read_experiment("HEAD")
     assert (committed.metrics, committed.params) == (here.metrics, here.params)
     pd.testing.assert_frame_equal(
@@ -245,8 +250,7 @@ def test_an_experiment_of_a_revision(three, tmp_path, monkeypatch, capsys):
 
 def test_a_revision_and_its_hash_are_one_experiment(three, monkeypatch, capsys):
     monkeypatch.chdir(three[0])
-    for words in ("git init -q", "dvc init -q", "git add .", "git -c user.name=a -c user.email=a@b commit -qm one"):
-        subprocess.run([sys.executable, "-m", *words.split()] if words[0] == "d" else words.split(), check=True)
+    commit_all()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
     with pytest.raises(SystemExit):
         call("HEAD", str(three[1]), commit.stdout.strip(), monkeypatch=monkeypatch)
