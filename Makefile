@@ -68,8 +68,10 @@ objectives: setup  ## rewrite docs/objectives.md from the docstrings of the obje
 results: setup  ## rewrite the tables of docs/results.md from docs/studies
 	$(BIN)/python tools/study_tables.py
 
-clean:  ## remove what the pipeline made (not the stores in .work)
-	rm -rf data models reports/*/ reports/index.html
+# Only what stages write: models/published is the user's own, studies and comparison pages cost hours.
+clean:  ## remove what the pipeline made (not .work, models/published, reports/studies, reports/comparison)
+	rm -rf data models/teacher models/student reports/index.html
+	rm -rf $(filter-out reports/studies/ reports/comparison/,$(wildcard reports/*/))
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
