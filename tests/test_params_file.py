@@ -46,7 +46,7 @@ def test_every_knob_of_the_default_has_a_comment_with_its_range():
 
 EDITS = {
     "unknown section": ("\nstudnet: {}\n", "studnet"),
-    "misspelt key": (("  steps: 260", "  stesp: 260"), "did you mean 'steps'"),
+    "misspelt key": (("  steps: 780", "  stesp: 780"), "did you mean 'steps'"),
     "number as text": (("audio: 3.0e-3", "audio: '3.0e-3'"), "a number is text"),
     "sigma out of range": (("sigma_audio_text: 0.85", "sigma_audio_text: 1.85"), "less than or equal to 1"),
     "unknown kind": (("kind: soundscapes", "kind: soundscape"), "known: audiocaps, audioset"),
