@@ -71,7 +71,7 @@ results: setup  ## rewrite the tables of docs/results.md from docs/studies
 # Only what stages write: models/published is the user's own, studies and comparison pages cost hours.
 clean:  ## remove what the pipeline made (not .work, models/published, reports/studies, reports/comparison)
 	rm -rf data models/teacher models/student reports/index.html
-	rm -rf $(filter-out reports/studies/ reports/comparison/,$(wildcard reports/*/))
+	[ ! -d reports ] || find reports -mindepth 1 -maxdepth 1 -type d ! -name studies ! -name comparison -exec rm -rf {} +
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
