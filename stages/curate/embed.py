@@ -7,6 +7,7 @@ not embed the audio again; curate embeds those few sentences itself.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 from collections.abc import Callable
@@ -121,8 +122,10 @@ def _encode(job: Job, engine: Engine, teacher: Clap, *, shown: bool) -> int:
     done = sum(rows.values()) - sum(rows[shard] for shard in missing)
     with progress_bar(shown=shown) as bar:
         task = bar.add_task("embed clips and captions", total=sum(rows.values()), completed=done)
-        for encoded in engine.encode(job, missing, teacher):
-            bar.advance(task, encoded)
+        # Closed here, while the engine is still there: what runs elsewhere is called off when this process is stopped.
+        with contextlib.closing(engine.encode(job, missing, teacher)) as encoding:
+            for encoded in encoding:
+                bar.advance(task, encoded)
     return len(job.shards()) - len(missing)
 
 

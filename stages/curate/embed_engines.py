@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -29,7 +29,7 @@ class Engine(Protocol):
 
     device: str  # kind: cpu, cuda, …
 
-    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Iterator[int]:
+    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Generator[int, None, None]:
         """Encode shards, by number; yield how many more rows are done. `teacher` is on the CPU."""
         ...
 
@@ -55,7 +55,7 @@ class LocalEngine:
         self.device = choose_device(machine.device).type
         self._machine = machine
 
-    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Iterator[int]:
+    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Generator[int, None, None]:
         """Encode shards; yield rows batch by batch, of several processes shard by shard.
 
         Raises UserError when a process was killed.

@@ -1,4 +1,4 @@
-"""Encode the shards by Ray Data, one task a shard, on one machine or a cluster (extra `ray`).
+"""Encode the shards by Ray, one task a shard, on one machine or a cluster (extra `ray`).
 
 Nodes with GPUs get an actor for each GPU, which keeps the teacher there; else there are tasks on CPUs, with as many
 threads as the local run has, so that bits are equal. The nodes must see the same work store (`CLAPLINE_HOME`) and the
@@ -9,12 +9,12 @@ numbers passes through Ray.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clapline.cluster import joined_cluster
+from clapline.cluster import by_gpu_actors, by_tasks, joined_cluster
 from clapline.errors import UserError
 from clapline.model.device import choose_device
 from clapline.params.machine import Machine
@@ -42,40 +42,33 @@ class RayEngine:
         self._cpus = int(resources.get("CPU", 1))
         self.device = "cuda" if self._gpus else "cpu"
 
-    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Iterator[int]:
+    def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Generator[int, None, None]:
         """Encode shards; yield the rows of each. The teacher is read on the nodes. Raises UserError of a task."""
         if not shards:
             return
-        numbers = self._ray.data.range(len(shards), override_num_blocks=len(shards))
         if self._gpus:
-            actors = min(self._gpus, len(shards))
             readers = max(1, self._cpus // self._gpus - 1)
-            # Of no CPU as far as Ray counts: actors that held them all would wait for ever for who hands out numbers.
-            on = {"concurrency": actors, "num_gpus": 1, "num_cpus": 0}
-            encoded = numbers.map(_OnGpu, fn_constructor_args=(job, shards, readers), **on)
+            on_gpu = partial(_on_gpu, job, readers)
+            encoded = by_gpu_actors(self._ray, on_gpu, shards, min(self._gpus, len(shards)))
         else:
             largest = max(int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"])
             cores = min(job.threads or 1, largest)
-            encoded = numbers.map(partial(_encoded, job, shards, "cpu", cores), num_cpus=cores)
-        for row in encoded.iter_rows():
-            if row["error"]:
-                raise UserError(row["error"])
-            yield row["rows"]
+            encoded = by_tasks(self._ray, partial(_encoded, job, "cpu", cores), shards, cores)
+        with contextlib.closing(encoded):
+            for rows, error in encoded:
+                if error:
+                    raise UserError(error)
+                yield rows
 
 
-class _OnGpu:
-    """An actor that has a GPU: Ray shows it that one alone."""
-
-    def __init__(self, job: Job, shards: Sequence[int], readers: int) -> None:
-        self._encoded = partial(_encoded, job, shards, choose_device("auto").type, readers)
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return self._encoded(row)
+def _on_gpu(job: Job, readers: int) -> Callable[[int], tuple[int, str]]:
+    """Return what encodes a shard on the GPU of an actor: Ray shows it that one alone."""
+    return partial(_encoded, job, choose_device("auto").type, readers)
 
 
-def _encoded(job: Job, shards: Sequence[int], device: str, readers: int, row: dict[str, Any]) -> dict[str, Any]:
-    """Encode the shard of a row; what a user can mend comes back as text, since Ray would wrap the error."""
+def _encoded(job: Job, device: str, readers: int, shard: int) -> tuple[int, str]:
+    """Encode a shard, return its rows; what a user can mend comes back as text, since Ray would wrap the error."""
     try:
-        return {"rows": encode_here(job, shards[row["id"]], device, readers), "error": ""}
+        return encode_here(job, shard, device, readers), ""
     except UserError as error:
-        return {"rows": 0, "error": str(error)}
+        return 0, str(error)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -45,13 +46,14 @@ def packed(
     finished_before = 0
     with progress_bar(shown=machine.progress) as bar:
         task = bar.add_task(f"prepare {dataset}", total=job.items)
-        for done, before in _made(job, machine):
-            bar.advance(task, done)
-            finished_before += before
+        with contextlib.closing(_made(job, machine)) as pieces:
+            for done, before in pieces:
+                bar.advance(task, done)
+                finished_before += before
     return Packed(job, read_index(job, listing), finished_before)
 
 
-def _made(job: Job, machine: Machine) -> Iterator[tuple[int, int]]:
+def _made(job: Job, machine: Machine) -> Generator[tuple[int, int], None, None]:
     """Yield, piece by piece, the number of items that are done and how many of them were finished before."""
     if machine.engine == "ray":
         from stages.prepare.ray_engine import made_by_ray
