@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import select
 import sys
 from collections.abc import Callable
 from typing import ParamSpec
@@ -10,19 +12,40 @@ from typing import ParamSpec
 P = ParamSpec("P")
 
 
+_NOT_READ = 141  # what a shell says of a command that ended by SIGPIPE
+
+
 class UserError(Exception):
     """Bad input, said in one line: what is wrong, where, and what is allowed."""
 
 
 def door(main: Callable[P, None]) -> Callable[P, None]:
-    """Wrap the `main` of a stage: a `UserError` becomes one line on standard error and exit code 2."""
+    """Wrap the `main` of a stage: a `UserError` becomes one line on standard error and exit code 2.
+
+    Where the reader of standard output has gone (`… | head`), it ends without a word, as other commands do.
+    """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             main(*args, **kwargs)
+            sys.stdout.flush()
         except UserError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             raise SystemExit(2) from None
+        except BrokenPipeError:
+            if _is_read():  # it was another pipe or connection that broke
+                raise
+            raise SystemExit(_NOT_READ) from None
 
     return guarded
+
+
+def _is_read() -> bool:
+    """Return whether standard output still has a reader; without one, what is left to write goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if not poll.poll(0):  # of no event asked for, it tells only that the other end is gone
+        return True
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again when it ends
+    return False
