@@ -1,17 +1,18 @@
 """Ray for a stage that makes its shards on one machine or a cluster (extra `ray`).
 
-Plain tasks and actors of Ray, not Ray Data: nothing but numbers passes here, and Ray Data reads its rows in a thread
-that goes on after a run broke off, begins another Ray, and has the process ended by it without a word.
+Plain tasks and actors of Ray, not Ray Data, whose rows are read in a thread that goes on after a run broke off, begins
+another Ray by a call, and has the process ended by it without a word. What passes here are jobs and numbers; the shards
+lie in files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import islice
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clapline.errors import UserError
 
@@ -19,8 +20,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ANSWER_WITHIN_S = 10.0
-_IN_FLIGHT = 1000  # tasks that wait or run at once: more than a cluster has cores, less than Ray is slow to watch
-_TRIES = 3  # more, of a task whose process was killed
+_LEAST_IN_FLIGHT = 1000  # tasks that wait or run at once, where the cluster has less than half as many cores
+_MORE_TRIES = 3  # of an item whose process was killed
 
 
 @contextlib.contextmanager
@@ -56,51 +57,105 @@ def by_tasks(
 ) -> Generator[Result, None, None]:
     """Yield `work(item)` of each item as it is done, by tasks of so many cores each.
 
-    What is not done when the caller stops is called off. Raises UserError when a task was killed again and again.
+    What is not done when the caller stops is called off. Raises the UserError of a task, and one when an item's
+    process was killed again and again.
     """
-    task = ray.remote(num_cpus=cores, max_retries=_TRIES)(_called)
-    shared, left = ray.put(work), iter(items)
-    running = [task.remote(shared, item) for item in islice(left, _IN_FLIGHT)]
+    # No retries of Ray's own: those of a process that its memory monitor kills have no end.
+    task = ray.remote(num_cpus=cores, max_retries=0)(_called)
+    at_once = max(_LEAST_IN_FLIGHT, 2 * int(ray.cluster_resources().get("CPU", 0)))
+    tries = _Tries(items)
+    running: dict[Any, int] = {}
     try:
-        while running:
-            (done,), running = ray.wait(running)
-            running += [task.remote(shared, item) for item in islice(left, 1)]
-            yield _result(ray, done)
+        shared = ray.put(work)
+        while tries.left or running:
+            while tries.left and len(running) < at_once:
+                number = tries.left.popleft()
+                running[task.remote(shared, items[number])] = number
+            (done,), _ = ray.wait(list(running))
+            number = running.pop(done)
+            try:
+                result = _result(ray, done)
+            except _KilledError as killed:
+                tries.again(number, killed)
+                continue
+            yield result
     finally:
-        for waiting in running:
-            ray.cancel(waiting)
+        _end(ray, ray.cancel, running)
 
 
 def by_gpu_actors(
-    ray: ModuleType, made: Callable[[], Callable[[Item], Result]], items: Sequence[Item], actors: int
+    ray: ModuleType, make_work: Callable[[], Callable[[Item], Result]], items: Sequence[Item], actors: int
 ) -> Generator[Result, None, None]:
-    """Yield the result of each item as it is done, by so many actors with a GPU of their own, each of which calls
-    `made` once and what that returns for every item.
+    """Yield the result of each item as it is done, by so many actors with a GPU of their own: each calls `make_work`
+    once, and what that returned for its items.
 
-    The actors end with the iteration. Raises UserError when one was killed again and again.
+    An actor whose GPU is not free yet is not waited for: items go to those that answered. All end with the iteration.
+    Raises the UserError of an actor, and one when an item's process was killed again and again.
     """
     # Of no CPU as far as Ray counts: the cores that a node has for each of its GPUs differ from node to node.
-    actor = ray.remote(num_gpus=1, num_cpus=0, max_restarts=_TRIES, max_task_retries=_TRIES)(_Actor)
-    idle, left = [actor.remote(made) for _ in range(actors)], iter(items)
-    running: dict[Any, Any] = {}
+    actor = ray.remote(num_gpus=1, num_cpus=0)(_Actor)
+    tries = _Tries(items)
+    begun: list[Any] = []
+    running: dict[Any, tuple[Any, int | None]] = {}  # by what it will answer: the actor, and its item if it has one
+
+    def begin() -> None:
+        begun.append(actor.remote(make_work))
+        running[begun[-1].ready.remote()] = begun[-1], None
+
+    def go_on(free: Any) -> None:
+        if tries.left:
+            number = tries.left.popleft()
+            running[free.call.remote(items[number])] = free, number
+        else:
+            _end(ray, ray.kill, [free])  # its GPU is for others now
+
     try:
-        while True:
-            for item in islice(left, len(idle)):
-                busy = idle.pop()
-                running[busy.call.remote(item)] = busy
-            if not running:
-                return
+        for _ in range(min(actors, len(items))):
+            begin()
+        while tries.left or any(number is not None for _, number in running.values()):
             (done,), _ = ray.wait(list(running))
-            idle.append(running.pop(done))
-            yield _result(ray, done)
+            free, number = running.pop(done)
+            try:
+                result = _result(ray, done)
+            except _KilledError as killed:
+                tries.again(number, killed)
+                _end(ray, ray.kill, [free])  # it may only be out of reach, and hold its GPU
+                begin()
+                continue
+            go_on(free)
+            if number is not None:
+                yield result
     finally:
-        for each in [*idle, *running.values()]:
-            ray.kill(each)
+        _end(ray, ray.kill, begun)
 
 
-class _Actor:
-    def __init__(self, made: Callable[[], Callable[[Item], Result]]) -> None:
-        self._work = made()
+class _Tries:
+    """The numbers of the items that are to do, and how often the process of each was killed."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.left = deque(range(len(items)))
+        self._killed: Counter[int | None] = Counter()
+
+    def again(self, number: int | None, killed: _KilledError) -> None:
+        """Put an item back (None: an actor died before its first). Raises UserError after too many tries."""
+        self._killed[number] += 1
+        if self._killed[number] > _MORE_TRIES:
+            raise UserError(f"machine.engine: a process of Ray was lost (out of memory?): {killed}") from None
+        if number is not None:
+            self.left.appendleft(number)
+
+
+class _KilledError(Exception):
+    """The process of a task or an actor, or its node, is gone."""
+
+
+class _Actor(Generic[Item, Result]):
+    def __init__(self, make_work: Callable[[], Callable[[Item], Result]]) -> None:
+        self._make_work = make_work
+
+    def ready(self) -> None:
+        # Not in __init__: what is raised there comes back as a death of the actor, and without its traceback.
+        self._work = self._make_work()
 
     def call(self, item: Item) -> Result:
         return self._work(item)
@@ -111,19 +166,35 @@ def _called(work: Callable[[Item], Result], item: Item) -> Result:
 
 
 def _result(ray: ModuleType, done: Any) -> Any:
-    killed = ray.exceptions
+    raised = ray.exceptions
     try:
         return ray.get(done)
-    except (killed.WorkerCrashedError, killed.OutOfMemoryError, killed.NodeDiedError, killed.RayActorError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"machine.engine: a task of Ray was killed (out of memory?): {said}; what is finished is kept"
-        ) from None
+    except raised.RayTaskError as error:
+        if isinstance(error.cause, UserError):
+            raise UserError(str(error.cause)) from None
+        raise
+    except (
+        raised.WorkerCrashedError,
+        raised.OutOfMemoryError,
+        raised.NodeDiedError,
+        raised.LocalRayletDiedError,
+        raised.RayActorError,
+    ) as error:
+        raise _KilledError(" ".join(str(error).split())[:300] or type(error).__name__) from None
+
+
+def _end(ray: ModuleType, end: Callable[[Any], None], each: Iterable[Any]) -> None:
+    if not ray.is_initialized():  # else the call itself would begin another Ray
+        return
+    for what in each:
+        # What went wrong before must be told, not that a lost cluster cannot be told to end.
+        with contextlib.suppress(Exception):
+            end(what)
 
 
 def _check_reachable(address: str | None) -> None:
     """Raise UserError when nobody answers at `host:port`: Ray itself would wait there for many minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    host, _, port = (address or "").rpartition(":")
     if host:
         try:
             socket.create_connection((host, int(port)), timeout=_ANSWER_WITHIN_S).close()

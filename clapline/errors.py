@@ -29,23 +29,28 @@ def door(main: Callable[P, None]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             main(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None: it was closed before the start
+                sys.stdout.flush()
         except UserError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             raise SystemExit(2) from None
         except BrokenPipeError:
-            if _is_read():  # it was another pipe or connection that broke
+            if not _unread():  # it was another pipe or connection that broke
                 raise
             raise SystemExit(_NOT_READ) from None
+        finally:
+            if _unread():  # the interpreter flushes once more when it ends: then it goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return guarded
 
 
-def _is_read() -> bool:
-    """Return whether standard output still has a reader; without one, what is left to write goes nowhere."""
+def _unread() -> bool:
+    """Return whether the reader of standard output has gone."""
+    try:
+        number = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # none, or none of the system's
+        return False
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    if not poll.poll(0):  # of no event asked for, it tells only that the other end is gone
-        return True
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again when it ends
-    return False
+    poll.register(number, 0)
+    return bool(poll.poll(0))  # of no event asked for, it tells only that the other end is gone

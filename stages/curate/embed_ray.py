@@ -2,8 +2,8 @@
 
 Nodes with GPUs get an actor for each GPU, which keeps the teacher there; else there are tasks on CPUs, with as many
 threads as the local run has, so that bits are equal. The nodes must see the same work store (`CLAPLINE_HOME`) and the
-same workspace (`models/teacher`, `data/clips`) under the same paths, and have the project installed. Nothing but
-numbers passes through Ray.
+same workspace (`models/teacher`, `data/clips`) under the same paths, and have the project installed. Embeddings
+do not pass through Ray.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from clapline.cluster import by_gpu_actors, by_tasks, joined_cluster
-from clapline.errors import UserError
 from clapline.model.device import choose_device
 from clapline.params.machine import Machine
 from stages.curate.embed_engines import encode_here
@@ -44,31 +43,21 @@ class RayEngine:
 
     def encode(self, job: Job, shards: Sequence[int], teacher: Clap) -> Generator[int, None, None]:
         """Encode shards; yield the rows of each. The teacher is read on the nodes. Raises UserError of a task."""
-        if not shards:
-            return
         if self._gpus:
             readers = max(1, self._cpus // self._gpus - 1)
-            on_gpu = partial(_on_gpu, job, readers)
-            encoded = by_gpu_actors(self._ray, on_gpu, shards, min(self._gpus, len(shards)))
+            encoded = by_gpu_actors(self._ray, partial(_on_gpu, job, readers), shards, self._gpus)
         else:
             largest = max(int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"])
-            cores = min(job.threads or 1, largest)
+            cores = max(1, min(job.threads or 1, largest))
             encoded = by_tasks(self._ray, partial(_encoded, job, "cpu", cores), shards, cores)
         with contextlib.closing(encoded):
-            for rows, error in encoded:
-                if error:
-                    raise UserError(error)
-                yield rows
+            yield from encoded
 
 
-def _on_gpu(job: Job, readers: int) -> Callable[[int], tuple[int, str]]:
+def _on_gpu(job: Job, readers: int) -> Callable[[int], int]:
     """Return what encodes a shard on the GPU of an actor: Ray shows it that one alone."""
     return partial(_encoded, job, choose_device("auto").type, readers)
 
 
-def _encoded(job: Job, device: str, readers: int, shard: int) -> tuple[int, str]:
-    """Encode a shard, return its rows; what a user can mend comes back as text, since Ray would wrap the error."""
-    try:
-        return encode_here(job, shard, device, readers), ""
-    except UserError as error:
-        return 0, str(error)
+def _encoded(job: Job, device: str, readers: int, shard: int) -> int:
+    return encode_here(job, shard, device, readers)

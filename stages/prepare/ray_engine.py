@@ -1,7 +1,7 @@
 """Make the shards of a dataset by Ray, one task a shard, on one machine or a cluster (extra `ray`).
 
 The nodes must see the same work store (`CLAPLINE_HOME`) and the same `data/raw` under the same paths, and have the
-project installed. Nothing but numbers passes through Ray: tasks read their items from the work folder and write their
+project installed. Clips do not pass through Ray: tasks read their items from the work folder and write their
 shard into it, so the driver's memory does not grow with the dataset.
 """
 

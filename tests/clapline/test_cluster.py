@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
+import subprocess
+import sys
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +19,8 @@ from clapline.cluster import by_gpu_actors, by_tasks, joined_cluster
 from clapline.errors import UserError
 
 pytestmark = pytest.mark.slow  # Ray's start takes seconds
+HOW = ["tasks", "actors"]
+SQUARES = [item * item for item in range(30)]
 
 
 @pytest.fixture(scope="module")
@@ -27,82 +32,142 @@ def ray():
     ray.shutdown()
 
 
-def made_here(folder: Path):
-    def noted(item: int) -> int:
-        (folder / f"{item}-{os.getpid()}").touch()
-        return item * item
-
-    return noted
+def spread(ray, how: str, work, items):
+    return by_tasks(ray, work, items) if how == "tasks" else by_gpu_actors(ray, partial(_given, work), items, 2)
 
 
-def slow(folder: Path):
-    def noted(item: int) -> int:
-        (folder / str(item)).touch()
-        time.sleep(0.3)
-        return item
-
-    return noted
+def _given(work):
+    return work
 
 
-def killing(item: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
+def note(folder: Path, item: object) -> None:
+    (folder / f"{item}-{os.getpid()}-{uuid4()}").touch()
+
+
+def noted(folder: Path) -> list[list[str]]:
+    return [file.name.split("-") for file in folder.iterdir()]
+
+
+def square(folder: Path, item: int) -> int:
+    note(folder, item)
+    return item * item
+
+
+def slow(folder: Path, item: int) -> int:
+    note(folder, item)
+    time.sleep(0.3)
     return item
+
+
+def killing(folder: Path, times: int, item: int) -> int:
+    """Square an item; the process of item 3 is killed so often."""
+    note(folder, item)
+    if item == 3 and sum(name == "3" for name, *_ in noted(folder)) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item * item
 
 
 def faulty(item: int) -> int:
     raise ZeroDivisionError(f"item {item}")
 
 
-def test_every_item_is_done_once_by_tasks(ray, tmp_path):
-    assert sorted(by_tasks(ray, made_here(tmp_path), range(30))) == [item * item for item in range(30)]
-    assert sorted(int(file.name.split("-")[0]) for file in tmp_path.iterdir()) == list(range(30))
+def refusing(item: int) -> int:
+    raise UserError(f"item {item} is bad")
 
 
-def test_every_item_is_done_once_by_actors_that_stay(ray, tmp_path):
-    assert sorted(by_gpu_actors(ray, partial(made_here, tmp_path), range(30), 2)) == [item * item for item in range(30)]
-    done = [file.name.split("-") for file in tmp_path.iterdir()]
-    assert sorted(int(item) for item, _ in done) == list(range(30))
-    assert len({process for _, process in done}) <= 2  # an actor each: what was made once is used for every item
+def made_square(folder: Path):
+    note(folder, "made")
+    return partial(square, folder)
 
 
+def made_faulty():
+    raise ZeroDivisionError("no teacher")
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_every_item_is_done_once(ray, tmp_path, how):
+    assert sorted(spread(ray, how, partial(square, tmp_path), range(30))) == SQUARES
+    assert Counter(int(item) for item, *_ in noted(tmp_path)) == Counter(range(30))
+
+
+def test_an_actor_makes_its_work_once(ray, tmp_path):
+    assert sorted(by_gpu_actors(ray, partial(made_square, tmp_path), range(30), 2)) == SQUARES
+    made = [process for item, process, *_ in noted(tmp_path) if item == "made"]
+    assert len(made) == len(set(made)) <= 2
+    assert {process for _, process, *_ in noted(tmp_path)} <= set(made)
+
+
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("items", [[], [7]])
-def test_less_items_than_there_are_places(ray, tmp_path, items):
-    assert list(by_tasks(ray, made_here(tmp_path), items)) == [item * item for item in items]
-    assert list(by_gpu_actors(ray, partial(made_here, tmp_path), items, 2)) == [item * item for item in items]
+def test_less_items_than_there_are_places(ray, tmp_path, items, how):
+    assert list(spread(ray, how, partial(square, tmp_path), items)) == [item * item for item in items]
 
 
 def test_more_items_than_are_in_flight_at_once(ray, tmp_path, monkeypatch):
-    monkeypatch.setattr("clapline.cluster._IN_FLIGHT", 3)
-    assert sorted(by_tasks(ray, made_here(tmp_path), range(20))) == [item * item for item in range(20)]
+    monkeypatch.setattr("clapline.cluster._LEAST_IN_FLIGHT", 3)
+    assert sorted(by_tasks(ray, partial(square, tmp_path), range(30))) == SQUARES
 
 
-@pytest.mark.parametrize("how", ["tasks", "actors"])
+def test_a_gpu_that_another_holds_is_not_waited_for(ray, tmp_path):
+    @ray.remote(num_gpus=1, num_cpus=0)
+    class Holder:
+        def here(self) -> None:
+            pass
+
+    holder = Holder.remote()
+    ray.get(holder.here.remote())
+    assert sorted(by_gpu_actors(ray, partial(made_square, tmp_path), range(30), 2)) == SQUARES
+    ray.kill(holder)
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_what_is_not_done_is_called_off(ray, tmp_path, how):
-    work = by_tasks(ray, slow(tmp_path), range(60))
-    if how == "actors":
-        work = by_gpu_actors(ray, partial(slow, tmp_path), range(60), 2)
+    work = spread(ray, how, partial(slow, tmp_path), range(60))
     with contextlib.closing(work):
         next(work)
     time.sleep(1.0)  # what runs yet ends
-    begun = len(list(tmp_path.iterdir()))
+    begun = len(noted(tmp_path))
     time.sleep(1.5)
-    assert len(list(tmp_path.iterdir())) == begun < 30
+    assert len(noted(tmp_path)) == begun < 30
 
 
-@pytest.mark.parametrize("how", ["tasks", "actors"])
-def test_a_killed_process_is_one_line(ray, how, monkeypatch):
-    monkeypatch.setattr("clapline.cluster._TRIES", 1)
-    work = by_tasks(ray, killing, [1])
-    if how == "actors":
-        work = by_gpu_actors(ray, lambda: killing, [1], 1)
-    with pytest.raises(UserError, match="a task of Ray was killed") as said:
-        list(work)
+def test_the_actors_end_with_the_iteration(ray, tmp_path):
+    work = by_gpu_actors(ray, partial(made_square, tmp_path), range(30), 2)
+    with contextlib.closing(work):
+        next(work)
+    time.sleep(2.0)
+    for process in {process for _, process, *_ in noted(tmp_path)}:
+        assert not Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_an_item_whose_process_was_killed_is_tried_again(ray, tmp_path, how):
+    assert sorted(spread(ray, how, partial(killing, tmp_path, 2), range(30))) == SQUARES
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_an_item_that_kills_every_process_is_one_line(ray, tmp_path, how):
+    with pytest.raises(UserError, match="a process of Ray was lost") as said:
+        list(spread(ray, how, partial(killing, tmp_path, 1000), range(30)))
     assert "\n" not in str(said.value)
+    assert sum(item == "3" for item, *_ in noted(tmp_path)) == 4
 
 
-def test_a_fault_of_the_code_keeps_its_name(ray):
+@pytest.mark.parametrize("how", HOW)
+def test_what_a_user_can_mend_comes_back_as_it_was_said(ray, how):
+    with pytest.raises(UserError, match=r"^item 1 is bad$"):
+        list(spread(ray, how, refusing, [1]))
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_fault_of_the_code_keeps_its_name(ray, how):
     with pytest.raises(ZeroDivisionError, match="item 1"):
-        list(by_tasks(ray, faulty, [1]))
+        list(spread(ray, how, faulty, [1]))
+
+
+def test_a_fault_while_an_actor_begins_keeps_its_name(ray):
+    with pytest.raises(ZeroDivisionError, match="no teacher"):
+        list(by_gpu_actors(ray, made_faulty, [1], 2))
 
 
 def test_who_joins_a_running_ray_leaves_it_running(ray):
@@ -111,16 +176,35 @@ def test_who_joins_a_running_ray_leaves_it_running(ray):
     assert ray.is_initialized()
 
 
-def test_nothing_of_a_broken_off_run_lives_on(tmp_path):
-    """A reader in a thread of its own would begin another Ray, which ends the process (exit status 1, no word)."""
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    if ray.is_initialized():
-        ray.shutdown()
-    before = {thread.name for thread in threading.enumerate()}
-    with pytest.raises(UserError, match="bad") as held, joined_cluster(2, None) as ray:
-        for result in by_tasks(ray, slow(tmp_path), range(20)):
-            raise UserError(f"bad {result}")
-    assert {thread.name for thread in threading.enumerate()} <= before
-    time.sleep(1.0)
+BROKEN_OFF = """
+import time
+from functools import partial
+from pathlib import Path
+import ray
+from clapline.cluster import by_tasks, joined_cluster
+from clapline.errors import UserError, door
+from tests.clapline.test_cluster import slow
+
+@door
+def main():
+    with joined_cluster(2, None) as cluster:
+        rows = by_tasks(cluster, partial(slow, Path({folder!r})), range(20))
+        for row in rows:
+            raise UserError(f"bad {{row >= 0}}")
+
+try:
+    main()
+except SystemExit as stop:
+    time.sleep(1)
     assert not ray.is_initialized()
-    assert held.value
+    raise
+"""
+
+
+def test_a_run_that_breaks_off_says_why(tmp_path):
+    """What went on after it would begin another Ray, which ends the process with status 1 and no word."""
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_OFF.format(folder=str(tmp_path))], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (2, "error: bad True\n")

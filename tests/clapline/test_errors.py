@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,25 +10,60 @@ import pytest
 
 from clapline.errors import UserError, door
 
-PRINTS = "from clapline.errors import door\ndoor(lambda: [print('line', number) for number in range({lines})])()"
-BREAKS = "from clapline.errors import door\n@door\ndef main():\n    raise BrokenPipeError('a server left')\nmain()"
+DOOR = """
+import argparse
+from clapline.errors import UserError, door
+
+@door
+def main():
+    {body}
+
+main()
+"""
+PRINTS = "[print('line', number) for number in range({lines})]"
 
 
-@pytest.mark.parametrize("unbuffered", [False, True])
+def unread(body: str, *options: str) -> subprocess.CompletedProcess:
+    """Run a door whose standard output is a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, *options, "-c", DOOR.format(body=body)]
+    try:
+        return subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("options", [[], ["-u"]])
 @pytest.mark.parametrize("lines", [3, 200_000])
-def test_a_reader_that_has_gone_is_no_error(lines, unbuffered):
+def test_a_reader_that_has_gone_is_no_error(lines, options):
     """Few lines break when they are flushed at the end, many in the middle."""
-    command = [sys.executable, *(["-u"] if unbuffered else []), "-c", PRINTS.format(lines=lines)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 141
+    done = unread(PRINTS.format(lines=lines), *options)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_user_error_is_told_though_nobody_reads_the_rest():
+    done = unread("print('begun'); raise UserError('no such dataset')")
+    assert (done.returncode, done.stderr) == (2, "error: no such dataset\n")
+
+
+def test_help_that_nobody_reads_is_no_error():
+    assert unread("argparse.ArgumentParser().parse_args(['--help'])").stderr == ""
 
 
 def test_another_connection_that_breaks_is_not_hidden():
-    done = subprocess.run([sys.executable, "-c", BREAKS], capture_output=True, text=True)
+    command = [sys.executable, "-c", DOOR.format(body="raise BrokenPipeError('a server left')")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "BrokenPipeError: a server left" in done.stderr
+
+
+def test_without_a_standard_output_it_runs(tmp_path):
+    body = f"open({str(tmp_path / 'made')!r}, 'w').close()"
+    done = subprocess.run(["sh", "-c", '"$0" -c "$1" >&-', sys.executable, DOOR.format(body=body)])
+    assert done.returncode == 0
+    assert (tmp_path / "made").exists()
 
 
 def test_a_user_error_is_one_line(capsys):
