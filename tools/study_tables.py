@@ -1,6 +1,7 @@
 """The tables of docs/results.md, from the pages in docs/studies: `python tools/study_tables.py` writes them.
 
 A study's page is copied there from reports/studies once its trials ran; what stands around the tables is hand-written.
+Arms that ran later, beside what they are compared with, have a page of their own: NAME.PART.md.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ claims, each seed, what each arm changes, and the published numbers. `make resul
 def tables(pages: dict[str, str]) -> str:
     """Return the chapter between BEGIN and END, from the text of each page by the study's name."""
     parts = [_INTRODUCTION]
-    for name in sorted(pages, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+    for name in sorted(pages, key=_place):
         page = pages[name]
         made = re.search(r"code of commit (\w+): (\d+) trials, seeds ([\d, ]+)\.", page)
         if made is None:
@@ -57,7 +58,15 @@ def _command(name: str, page: str, seeds: str) -> str:
     ran = [arm for arm in dict.fromkeys(found) if arm != "teacher"]
     chosen = "" if set(ran) == set(_arms(page, "Arms")) else f" --arms {' '.join(ran)}"
     wanted = "" if seeds == "0, 1, 2" else f" --seeds {seeds.replace(',', '')}"
-    return f'OMP_NUM_THREADS=1 make study NAME={name} STUDY="--jobs 2{chosen}{wanted}"'
+    return f'OMP_NUM_THREADS=1 make study NAME={_study(name)} STUDY="--jobs 2{chosen}{wanted}"'
+
+
+def _study(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (ORDER.index(_study(name)) if _study(name) in ORDER else len(ORDER)), name
 
 
 def _datasets(page: str) -> list[str]:

@@ -71,3 +71,11 @@ def test_what_stands_around_the_tables_stays_and_a_page_without_its_run_is_refus
         results("no chapters", {})
     with pytest.raises(SystemExit, match=r"toy\.md does not say its commit"):
         tables({"toy": "# nothing"})
+
+
+def test_a_part_of_a_study_stands_after_it_and_has_its_command():
+    page = PAGE.format(seeds="0, 1, 2")
+    made = tables({"default": page, "urban.more": page, "urban": page})
+    heads = [line for line in made.splitlines() if line.startswith("### ")]
+    assert [head.split("]")[0] for head in heads] == ["### [urban", "### [urban.more", "### [default"]
+    assert made.count("make study NAME=urban STUDY=") == 2
