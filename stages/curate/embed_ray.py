@@ -49,15 +49,11 @@ class RayEngine:
         else:
             largest = max(int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"])
             cores = max(1, min(job.threads or 1, largest))
-            encoded = by_tasks(self._ray, partial(_encoded, job, "cpu", cores), shards, cores)
+            encoded = by_tasks(self._ray, partial(encode_here, job, device="cpu", readers=cores), shards, cores)
         with contextlib.closing(encoded):
             yield from encoded
 
 
 def _on_gpu(job: Job, readers: int) -> Callable[[int], int]:
     """Return what encodes a shard on the GPU of an actor: Ray shows it that one alone."""
-    return partial(_encoded, job, choose_device("auto").type, readers)
-
-
-def _encoded(job: Job, device: str, readers: int, shard: int) -> int:
-    return encode_here(job, shard, device, readers)
+    return partial(encode_here, job, device=choose_device("auto").type, readers=readers)

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clapline.audio.decode import flac_bytes
-from clapline.errors import UserError, door
+from clapline.errors import UserError
 from clapline.params.base import read_params, read_section, read_seed, validated
 from clapline.params.curate import Curate
 from clapline.params.machine import Machine
@@ -114,17 +114,6 @@ def test_files_that_are_missing_or_no_mapping(tmp_path):
         read_seed(tmp_path / "params.yaml")
     with pytest.raises(UserError, match="'curate' is missing"):
         read_section("curate", Curate, tmp_path / "params.yaml")
-
-
-def test_a_door_says_one_line_and_exits_with_two(capsys):
-    @door
-    def main() -> None:
-        raise UserError("first\n  second")
-
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err == "error: first second\n"
 
 
 @pytest.mark.parametrize(
